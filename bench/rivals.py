@@ -1,0 +1,73 @@
+"""What Workers have today: OpenTelemetry's SDK with its official encoders, set up as cheaply as it allows.
+
+No thread, an explicit resource (both fail on Workers otherwise), and finished spans collected into a list, so that
+no batching or export is charged to it. The JSON encoder is a package of its own, in no other use here: it is
+installed on demand (`bench/wheels.py`), hence the late imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
+
+RESOURCE = {
+    "service.name": "lumigate",
+    "service.version": "0.1.0",
+    "cloud.provider": "cloudflare",
+    "cloud.platform": "cloudflare_workers",
+    "cloud.region": "AMS",
+}
+
+
+class _Collecting(SpanProcessor):
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.spans.append(span)
+
+
+class Sdk:
+    """The SDK and its encoders."""
+
+    def __init__(self, sampler: Sampler | None = None) -> None:
+        resource = Resource(RESOURCE)
+        self._collected = _Collecting()
+        provider = TracerProvider(sampler, resource, shutdown_on_exit=False)
+        provider.add_span_processor(self._collected)
+        self.tracer = provider.get_tracer("bench", "1.0.0")
+        self._reader = InMemoryMetricReader()
+        self.meter = MeterProvider([self._reader], resource, shutdown_on_exit=False).get_meter("bench", "1.0.0")
+
+    def take_spans(self) -> Sequence[ReadableSpan]:
+        """The spans that ended since the last call."""
+        spans, self._collected.spans = self._collected.spans, []
+        return spans
+
+    def spans_as_json(self) -> bytes:
+        """OTLP/JSON by the official encoder: what its HTTP exporter sends."""
+        encode: Any = import_module("opentelemetry.exporter.otlp.json.common.trace_encoder").encode_spans
+        return _json_bytes(encode(self.take_spans()))
+
+    def spans_as_protobuf(self) -> bytes:
+        """OTLP/protobuf by the official encoder: what its HTTP exporter sends."""
+        encode: Any = import_module("opentelemetry.exporter.otlp.proto.common.trace_encoder").encode_spans
+        encoded: bytes = encode(self.take_spans()).SerializeToString()
+        return encoded
+
+    def metrics_as_json(self) -> bytes:
+        """A collection of all metrics in OTLP/JSON by the official encoder."""
+        encode: Any = import_module("opentelemetry.exporter.otlp.json.common.metrics_encoder").encode_metrics
+        return _json_bytes(encode(self._reader.get_metrics_data()))
+
+
+def _json_bytes(message: Any) -> bytes:
+    text: str = message.to_json()
+    return text.encode()

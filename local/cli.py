@@ -1,0 +1,91 @@
+"""`lumigate`: the command line. Each command is a module with `add_arguments` and `run`, imported when asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "dev": ("local.dev", "run everything on this machine: gateway, mock model provider, issuer of tokens"),
+    "token": ("local.make_token", "print a token for a running `lumigate dev`"),
+    "bundle": ("local.bundle.command", "vendor, list and check what would be deployed"),
+    "dashboards": ("dashboards.command", "build or check the Grafana dashboards"),
+    "slo": ("slo.command", "build or check the SLO rules"),
+    "bench": ("bench.command", "run the benchmarks behind the README's figures"),
+}
+"""Name: module, and what it does. One whose module is not there yet is not offered."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit code: 0 done, 1 it failed, 2 it was not understood."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except SystemExit as stop:  # how argparse ends, after help and after an error
+        return stop.code if isinstance(stop.code, int) else 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
+    offered = {name: entry for name, entry in COMMANDS.items() if _exists(entry[0])}
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview(offered))
+        return 0
+    name, *rest = arguments
+    if name in ("-V", "--version"):
+        from lumigate import __version__
+
+        print(f"lumigate {__version__}")
+        return 0
+    if name not in offered:
+        known = ", ".join(offered)
+        print(
+            f"lumigate: there is no command {name!r}; there are {known} (see `lumigate --help`)",
+            file=sys.stderr,
+        )
+        return 2
+    module_name, summary = offered[name]
+    module = importlib.import_module(module_name)
+    parser = _Parser(prog=f"lumigate {name}", description=summary[0].upper() + summary[1:] + ".")
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(rest)))
+
+
+def _overview(offered: Mapping[str, tuple[str, str]]) -> str:
+    width = max(len(name) for name in offered)
+    commands = "\n".join(f"  {name:<{width}}  {summary}" for name, (_, summary) in offered.items())
+    return f"""\
+An LLM gateway for Cloudflare Python Workers that you can see through.
+
+usage: lumigate COMMAND [OPTIONS]
+
+commands:
+{commands}
+
+Start here:
+  lumigate dev --traffic 20     watch it work; the curl line it prints works when pasted
+  lumigate COMMAND --help       what a command can do"""
+
+
+def _exists(module: str) -> bool:
+    """Whether there is such a module, found without importing anything but its packages."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

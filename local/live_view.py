@@ -1,0 +1,150 @@
+"""The gateway's own telemetry in the terminal: a table that refreshes, or a plain line every five seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from local.live_stats import LiveStats, Snapshot
+
+REFRESH_SECONDS = 0.5
+LINE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanTotals:
+    """What the telemetry engine says of its spans."""
+
+    kept: int = 0
+    sampled_out: int = 0
+    dropped: int = 0
+    exported: int = 0
+
+
+type Totals = Callable[[], SpanTotals]
+
+
+def span_totals(gateway: Any) -> SpanTotals:
+    """The totals of a gateway's `telemetry.stats()`; zeros where it keeps none."""
+    stats: Any = getattr(getattr(gateway, "telemetry", None), "stats", dict)()
+    dropped = getattr(stats, "dropped", {})
+    exported = getattr(stats, "exported", {})
+    return SpanTotals(
+        kept=getattr(stats, "spans_kept", 0),
+        sampled_out=getattr(stats, "spans_sampled_out", 0),
+        dropped=sum(count for (signal, _), count in dropped.items() if signal == "traces"),
+        exported=sum(count for (_, signal), count in exported.items() if signal == "traces"),
+    )
+
+
+async def show_live(stats: LiveStats, totals: Totals, console: Console, *, exporting: bool) -> None:
+    """Show the figures until cancelled, in the way that suits the console."""
+    if not console.is_terminal:
+        while True:
+            await asyncio.sleep(LINE_SECONDS)
+            print(plain_line(stats.snapshot(), totals()), flush=True)
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+        while True:
+            live.update(render(stats.snapshot(), totals(), exporting=exporting), refresh=True)
+            await asyncio.sleep(REFRESH_SECONDS)
+
+
+def plain_line(snapshot: Snapshot, totals: SpanTotals) -> str:
+    """One line for a log: `name=value` pairs in a fixed order."""
+    cache = snapshot.cache
+    pairs = {
+        "requests": snapshot.requests,
+        "rps": f"{snapshot.requests_per_second:.1f}",
+        "refused": snapshot.refused,
+        "failed": snapshot.failed,
+        "aborted": snapshot.aborted,
+        "p50_ms": _milliseconds(snapshot.p50_ms),
+        "p95_ms": _milliseconds(snapshot.p95_ms),
+        "hits_l1": cache["hit-l1"],
+        "hits_l2": cache["hit-l2"],
+        "hits_l3": cache["hit-l3"],
+        "misses": cache["miss"],
+        "tokens": snapshot.input_tokens + snapshot.output_tokens,
+        "cost_usd": f"{snapshot.cost_usd:.4f}",
+        "spans_kept": totals.kept,
+        "spans_sampled_out": totals.sampled_out,
+        "spans_dropped": totals.dropped,
+        "spans_exported": totals.exported,
+    }
+    return " ".join(f"{name}={value}" for name, value in pairs.items())
+
+
+def render(snapshot: Snapshot, totals: SpanTotals, *, exporting: bool) -> Panel:
+    """The table for a terminal."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", min_width=9)
+    for _ in range(5):
+        table.add_column(justify="right", min_width=14)
+    table.add_row(
+        "traffic",
+        _cell(f"{snapshot.requests_per_second:.1f}", "req/s", "bold"),
+        _cell(f"{snapshot.requests:,}", "in all"),
+        _cell(f"{snapshot.refused:,}", "refused", "yellow" if snapshot.refused else ""),
+        _cell(f"{snapshot.failed:,}", "failed", "bold red" if snapshot.failed else "green"),
+        _cell(f"{snapshot.aborted:,}", "hung up"),
+    )
+    table.add_row(
+        "latency",
+        _cell(_milliseconds(snapshot.p50_ms), "ms p50"),
+        _cell(_milliseconds(snapshot.p95_ms), "ms p95"),
+        _cell(_milliseconds(snapshot.ttfc_p50_ms), "ms 1st chunk"),
+    )
+    share = snapshot.hit_share
+    table.add_row(
+        "cache",
+        _cell("-" if share is None else f"{share:.0%}", "hits", "bold"),
+        _cell(f"{snapshot.cache['hit-l1']:,}", "l1"),
+        _cell(f"{snapshot.cache['hit-l2']:,}", "l2"),
+        _cell(f"{snapshot.cache['hit-l3']:,}", "l3"),
+        _cell(f"{snapshot.cache['miss']:,}", "misses"),
+    )
+    table.add_row(
+        "tokens",
+        _cell(f"{snapshot.input_tokens:,}", "in"),
+        _cell(f"{snapshot.output_tokens:,}", "out"),
+        _cell(f"${snapshot.cost_usd:.4f}", "cost"),
+    )
+    table.add_row(
+        "spans",
+        _cell(f"{totals.kept:,}", "kept"),
+        _cell(f"{totals.sampled_out:,}", "sampled out"),
+        _cell(f"{totals.dropped:,}", "dropped", "bold red" if totals.dropped else ""),
+        _cell(f"{totals.exported:,}", "exported") if exporting else Text("no export", style="dim"),
+    )
+    return Panel(Group(table, *_failures(snapshot)), title="lumigate", title_align="left", border_style="dim")
+
+
+def _failures(snapshot: Snapshot) -> list[Text]:
+    if not snapshot.failures:
+        return []
+    lines = [Text("\nlast failures", style="dim")]
+    for failure in reversed(snapshot.failures):
+        line = Text(f"  {failure.time}  ")
+        line.append(f"{failure.status} ", style="red")
+        line.append(f"{failure.code:<24} {failure.route:<24} ")
+        line.append(failure.trace_id, style="dim")
+        lines.append(line)
+    return lines
+
+
+def _cell(figure: str, unit: str, style: str = "") -> Text:
+    return Text.assemble((figure, style), (f" {unit}", "dim"))
+
+
+def _milliseconds(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"

@@ -1,0 +1,54 @@
+"""Workers KV on SQLite, with its limits; unlike KV it is consistent at once."""
+
+from __future__ import annotations
+
+from local.runtime.sqlite import LARGE_BYTES, Database
+from lumigate.telemetry.host import Clock
+
+MAX_KEY_BYTES = 512
+MAX_VALUE_BYTES = 25 * 1024 * 1024
+MIN_TTL_SECONDS = 60
+
+_PUT = "INSERT OR REPLACE INTO key_value (key, value, expires_ns) VALUES (?, ?, ?)"
+_PUTS_BETWEEN_PURGES = 500
+
+
+class SqliteKeyValue:
+    """The adapter. Raises `ValueError` where KV would refuse."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._puts = 0
+
+    async def get(self, key: str) -> bytes | None:
+        _check_key(key)
+        rows = self._database.execute(
+            "SELECT value FROM key_value WHERE key = ? AND expires_ns > ?", (key, self._clock.now_ns())
+        )
+        return rows[0][0] if rows else None
+
+    async def put(self, key: str, value: bytes, *, ttl_seconds: int) -> None:
+        _check_key(key)
+        if len(value) > MAX_VALUE_BYTES:
+            raise ValueError(f"a value of {len(value)} bytes is over KV's {MAX_VALUE_BYTES}")
+        if ttl_seconds < MIN_TTL_SECONDS:
+            raise ValueError(f"a time to live of {ttl_seconds} s is under KV's floor of {MIN_TTL_SECONDS}")
+        parameters = (key, value, self._clock.now_ns() + ttl_seconds * 1_000_000_000)
+        if len(value) > LARGE_BYTES:
+            await self._database.execute_large(_PUT, parameters)
+        else:
+            self._database.execute(_PUT, parameters)
+        self._puts += 1
+        if self._puts % _PUTS_BETWEEN_PURGES == 0:
+            self._database.execute("DELETE FROM key_value WHERE expires_ns <= ?", (self._clock.now_ns(),))
+
+    async def delete(self, key: str) -> None:
+        _check_key(key)
+        self._database.execute("DELETE FROM key_value WHERE key = ?", (key,))
+
+
+def _check_key(key: str) -> None:
+    length = len(key.encode("utf-8"))
+    if key in ("", ".", "..") or length > MAX_KEY_BYTES:
+        raise ValueError(f"a key of {length} bytes: KV takes 1 to {MAX_KEY_BYTES}, and neither '.' nor '..'")

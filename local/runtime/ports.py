@@ -1,0 +1,83 @@
+"""All ports of one process, put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import httpx
+
+from local.runtime.background import BackgroundTasks
+from local.runtime.blobs import SqliteBlobs
+from local.runtime.clock import AnchoredClock
+from local.runtime.console import ListeningConsole
+from local.runtime.crypto import LocalCrypto
+from local.runtime.data_points import SqliteDataPoints
+from local.runtime.entropy import SystemEntropy
+from local.runtime.fetch import HttpxFetch
+from local.runtime.http_client import new_http_client
+from local.runtime.key_value import SqliteKeyValue
+from local.runtime.post import HttpxPost
+from local.runtime.rate_limit import FixedWindowRateLimit
+from local.runtime.shard import SqliteCounterShard
+from local.runtime.sqlite import Database
+
+DATABASE_NAME = "lumigate.sqlite3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalPorts:
+    """The adapters. Here, unlike on Workers, every request may share them: one process, one loop."""
+
+    clock: AnchoredClock
+    entropy: SystemEntropy
+    fetch: HttpxFetch
+    post: HttpxPost
+    crypto: LocalCrypto
+    background: BackgroundTasks
+    console: ListeningConsole
+    key_value: SqliteKeyValue | None
+    blobs: SqliteBlobs | None
+    data_points: SqliteDataPoints | None
+    rate_limit: FixedWindowRateLimit | None
+    shard: SqliteCounterShard | None
+    database: Database
+    client: httpx.AsyncClient
+
+    async def close(self, timeout_seconds: float = 5.0) -> None:
+        """Let the background work end, then close the client and the database."""
+        await self.background.drain(timeout_seconds)
+        await self.client.aclose()
+        self.database.close()
+
+
+def open_ports(
+    data: Path, *, rate_limit: int | None = None, rate_limit_period_seconds: Literal[10, 60] = 60
+) -> LocalPorts:
+    """Open the database in the folder `data` (made if need be) and build the adapters on it.
+
+    `rate_limit` None is a deployment without that binding.
+    """
+    clock = AnchoredClock()
+    background = BackgroundTasks()
+    database = Database(data / DATABASE_NAME)
+    client = new_http_client()
+    return LocalPorts(
+        clock=clock,
+        entropy=SystemEntropy(),
+        fetch=HttpxFetch(client, background),
+        post=HttpxPost(client),
+        crypto=LocalCrypto(),
+        background=background,
+        console=ListeningConsole(),
+        key_value=SqliteKeyValue(database, clock),
+        blobs=SqliteBlobs(database, clock),
+        data_points=SqliteDataPoints(database, clock),
+        rate_limit=None
+        if rate_limit is None
+        else FixedWindowRateLimit(clock, limit=rate_limit, period_seconds=rate_limit_period_seconds),
+        shard=SqliteCounterShard(database, clock),
+        database=database,
+        client=client,
+    )

@@ -1,0 +1,103 @@
+"""POST /v1/chat/completions: OpenAI's shape, streaming or not, whichever provider is behind it."""
+
+from __future__ import annotations
+
+from lumigate.cache.entry import Entry
+from lumigate.cache.key import cache_key
+from lumigate.cache.tiers import TieredCache
+from lumigate.config import Settings
+from lumigate.http.body import read_json_object
+from lumigate.http.types import Response
+from lumigate.llm.call import ModelCall
+from lumigate.llm.chat import ChatRequest
+from lumigate.llm.relay import relay
+from lumigate.llm.router import Router, Target
+from lumigate.scope import Scope
+
+_EVENT_STREAM = "text/event-stream; charset=utf-8"
+_BYPASS = frozenset({"no-store", "no-cache"})
+
+
+class ChatCompletions:
+    """Steps 3 to 6 of a request's life: parse, look in the cache, choose, call, answer."""
+
+    def __init__(self, settings: Settings, cache: TieredCache, router: Router) -> None:
+        self._settings = settings
+        self._cache = cache
+        self._router = router
+
+    async def __call__(self, scope: Scope) -> Response:
+        body = await read_json_object(scope, self._settings.max_body_bytes)
+        chat = ChatRequest.parse(body)
+        scope.facts.stream = chat.stream
+
+        scope.facts.model_alias = chat.model
+        policy = self._router.policy(chat.model)
+
+        key = None
+        if not _bypasses_cache(scope):
+            key = cache_key(tenant=scope.facts.tenant, policy=policy, body=chat.body)
+            entry = await self._cache.lookup(scope, key)
+            if entry is not None:
+                return _replay(scope, entry)
+
+        target = self._router.choose(scope, chat.model)
+        call = ModelCall(scope, target, chat)
+        if chat.stream:
+            return await self._stream(scope, call, chat, key)
+        return await self._complete(scope, call, key)
+
+    async def _complete(self, scope: Scope, call: ModelCall, key: str | None) -> Response:
+        settings = self._settings
+        await call.send(settings.upstream_timeout_seconds, settings.stream_idle_seconds)
+        body = await call.read(settings.max_answer_bytes, settings.stream_idle_seconds)
+        self._store(scope, call, key, "application/json", body)
+        return Response(status=200, headers={"content-type": "application/json"}, body=body)
+
+    async def _stream(self, scope: Scope, call: ModelCall, chat: ChatRequest, key: str | None) -> Response:
+        settings = self._settings
+        response = await call.send(settings.upstream_timeout_seconds, settings.stream_idle_seconds)
+        scope.facts.status = 200
+
+        def store(body: bytes) -> None:
+            self._store(scope, call, key, _EVENT_STREAM, body)
+
+        events = relay(
+            call,
+            response,
+            strip_usage=not chat.wants_usage,
+            keep_bytes=settings.max_answer_bytes if key else 0,
+            idle_timeout_seconds=settings.stream_idle_seconds,
+            on_complete=store,
+        )
+        return Response(status=200, headers={"content-type": _EVENT_STREAM, "cache-control": "no-cache"}, body=events)
+
+    def _store(self, scope: Scope, call: ModelCall, key: str | None, content_type: str, body: bytes) -> None:
+        if key is None:
+            return
+        answer, target = call.answer, call.target
+        input_tokens, output_tokens = answer.input_tokens or 0, answer.output_tokens or 0
+        entry = Entry(
+            content_type=content_type,
+            provider=target.route.provider,
+            model=target.route.model,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cost_usd=target.cost_usd(input_tokens, output_tokens),
+            expires_ns=self._cache.expires_ns(scope.clock.now_ns()),
+            body=body,
+        )
+        self._cache.store(scope, key, entry)
+
+
+def _bypasses_cache(scope: Scope) -> bool:
+    """Whether the caller asks for a fresh answer (RFC 9111, section 5.2.1)."""
+    directives = scope.headers.get("cache-control", "").lower().split(",")
+    return any(directive.strip() in _BYPASS for directive in directives)
+
+
+def _replay(scope: Scope, entry: Entry) -> Response:
+    """The answer as it was sent the first time; a stream goes out as the same events, in one piece."""
+    scope.facts.provider = entry.provider
+    scope.facts.model = entry.model
+    return Response(status=200, headers={"content-type": entry.content_type}, body=entry.body)

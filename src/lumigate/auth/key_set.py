@@ -1,0 +1,137 @@
+"""An issuer's public keys, kept in the isolate (RFC 7517).
+
+What outlives a request is imported keys and instants, never a fetch in progress: on Workers one request must not wait
+for another's I/O, so at a cold start several requests may fetch the same set, each for itself. A set older than
+`FRESH_SECONDS` still serves while one request refreshes it in the background. An unknown key id makes one refetch, at
+most every `UNKNOWN_KEY_WAIT_SECONDS`, so that junk tokens cannot hammer the issuer. A broken answer leaves the old
+keys in force.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, set_span_in_context
+
+from lumigate.errors import KeysUnavailable, Unauthenticated
+from lumigate.ports import FetchError, VerifyKey
+from lumigate.scope import Scope, fail_span
+from lumigate.telemetry import Span
+
+FRESH_SECONDS = 60.0
+UNKNOWN_KEY_WAIT_SECONDS = 10.0
+REFRESH_LEASE_SECONDS = 10.0
+FETCH_TIMEOUT_SECONDS = 5.0
+MAX_BYTES = 256 * 1024
+MAX_KEYS = 100
+
+
+class KeySetError(Exception):
+    """The key set could not be fetched or read; `result` is the catalog's word for it."""
+
+    def __init__(self, result: str) -> None:
+        super().__init__(result)
+        self.result = result
+
+
+class KeySet:
+    """The keys at one URL, for one algorithm."""
+
+    def __init__(self, url: str, algorithm: str) -> None:
+        self._url = url
+        self._algorithm = algorithm
+        self._keys: dict[str, VerifyKey] = {}
+        self._fetched_s = 0.0
+        self._tried_s = float("-inf")
+        self._refresh_until_s = 0.0
+
+    async def key(self, scope: Scope, key_id: str, parent: Span) -> VerifyKey:
+        """The key of that id. Raises `Unauthenticated` (unknown_key) or `KeysUnavailable`."""
+        now_s = scope.clock.now_ns() / 1e9
+        key = self._keys.get(key_id)
+        if key is None:
+            if self._keys and now_s - self._tried_s < UNKNOWN_KEY_WAIT_SECONDS:
+                raise Unauthenticated("unknown_key")
+            try:
+                await self._fetch(scope, set_span_in_context(parent))
+            except KeySetError:
+                if self._keys:
+                    raise Unauthenticated("unknown_key") from None
+                raise KeysUnavailable from None
+            key = self._keys.get(key_id)
+            if key is None:
+                raise Unauthenticated("unknown_key")
+        elif now_s - self._fetched_s > FRESH_SECONDS and now_s > self._refresh_until_s:
+            self._refresh_until_s = now_s + REFRESH_LEASE_SECONDS
+            scope.ports.background(self._refresh(scope))
+        return key
+
+    async def _refresh(self, scope: Scope) -> None:
+        """Outlives its request, so it is a trace of its own."""
+        try:
+            await self._fetch(scope, Context())
+        except KeySetError:
+            pass  # counted in `_fetch`; the old keys stay in force
+
+    async def _fetch(self, scope: Scope, context: Context) -> None:
+        self._tried_s = scope.clock.now_ns() / 1e9
+        span = scope.tracer.start_span("auth.keys.fetch", kind=SpanKind.CLIENT, context=context)
+        result = "ok"
+        try:
+            document = await self._download(scope)
+            keys = await self._import(scope, document)
+        except KeySetError as error:
+            result = error.result
+            fail_span(span, error)
+            raise
+        else:
+            # One assignment: a request that reads in between sees the old set or the new one.
+            self._keys = keys
+            self._fetched_s = scope.clock.now_ns() / 1e9
+        finally:
+            span.set_attribute("lumigate.key_set.result", result)
+            span.end()
+            scope.instruments.key_set_fetches.add(1, {"lumigate.key_set.result": result})
+
+    async def _download(self, scope: Scope) -> Any:
+        try:
+            response = await scope.ports.fetch(
+                "GET",
+                self._url,
+                headers={"accept": "application/json"},
+                timeout_seconds=FETCH_TIMEOUT_SECONDS,
+                idle_timeout_seconds=FETCH_TIMEOUT_SECONDS,
+            )
+            if response.status != 200:
+                response.cancel()
+                raise KeySetError("bad_status")
+            body = await response.read(MAX_BYTES)
+        except FetchError as error:
+            raise KeySetError(error.reason) from None
+        if body is None:
+            raise KeySetError("bad_content")
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise KeySetError("bad_content") from None
+
+    async def _import(self, scope: Scope, document: Any) -> dict[str, VerifyKey]:
+        """The usable signing keys of a set; others are passed over (RFC 7517, section 5)."""
+        entries = document.get("keys") if isinstance(document, dict) else None
+        if not isinstance(entries, list):
+            raise KeySetError("bad_content")
+        keys: dict[str, VerifyKey] = {}
+        for jwk in entries[:MAX_KEYS]:
+            if not isinstance(jwk, dict) or not isinstance(jwk.get("kid"), str):
+                continue
+            if jwk.get("use", "sig") != "sig" or jwk.get("alg", self._algorithm) != self._algorithm:
+                continue
+            try:
+                keys[jwk["kid"]] = await scope.ports.crypto.import_key(jwk, self._algorithm)
+            except ValueError:
+                continue
+        if not keys:
+            raise KeySetError("bad_content")
+        return keys

@@ -1,0 +1,249 @@
+"""Everything that can go wrong, split by whose fault it is: the caller's, an upstream's, or ours.
+
+A class carries its HTTP status, OpenAI's error `type` and a stable `code`, which is also its telemetry code: low in
+cardinality, never built from input. Messages are built from arguments and never contain a secret. The wire shape is
+OpenAI's (https://platform.openai.com/docs/guides/error-codes), with the trace id added.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from lumigate.telemetry import ConfigurationError
+
+__all__ = ["ConfigurationError", "LumigateError"]
+
+
+class LumigateError(Exception):
+    """The root. `param` names the offending field, `headers` go out with the answer."""
+
+    status: int = 500
+    type: str = "server_error"
+    code: str = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.headers = headers or {}
+
+    def to_body(self, trace_id: str) -> dict[str, Any]:
+        """OpenAI's error object, with the trace id for whoever is asked about it."""
+        return {
+            "error": {
+                "message": self.message,
+                "type": self.type,
+                "param": self.param,
+                "code": self.code,
+                "trace_id": trace_id,
+            }
+        }
+
+
+class CallerError(LumigateError):
+    """The request is at fault; sending it again unchanged will fail again."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_request"
+
+
+class InvalidJson(CallerError):
+    code = "invalid_json"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"The request body is not valid JSON: {detail}")
+
+
+class InvalidRequest(CallerError):
+    code = "invalid_request"
+
+    def __init__(self, problem: str, param: str | None = None) -> None:
+        super().__init__(f"{param}: {problem}" if param else problem, param=param)
+
+
+class BodyTooLarge(CallerError):
+    status = 413
+    code = "body_too_large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The request body is larger than {limit_bytes} bytes.")
+
+
+class UnsupportedMediaType(CallerError):
+    status = 415
+    code = "unsupported_media_type"
+
+    def __init__(self) -> None:
+        super().__init__("The request body must be sent as application/json.")
+
+
+class UnknownRoute(CallerError):
+    status = 404
+    code = "unknown_route"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such route. See GET /v1/models and POST /v1/chat/completions.")
+
+
+class MethodNotAllowed(CallerError):
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        names = ", ".join(allowed)
+        super().__init__(f"This route answers to {names} only.", headers={"allow": names})
+
+
+class UnknownModel(CallerError):
+    status = 404
+    code = "model_not_found"
+
+    def __init__(self, model: str, closest: tuple[str, ...]) -> None:
+        hint = f" Did you mean {' or '.join(closest)}?" if closest else " GET /v1/models lists what there is."
+        super().__init__(f"The model '{model[:100]}' does not exist here.{hint}", param="model")
+
+
+class Unauthenticated(CallerError):
+    """No token, or one that does not hold. `reason` is from the catalog's closed set and goes to telemetry."""
+
+    status = 401
+    type = "authentication_error"
+    code = "invalid_token"
+
+    MESSAGES: ClassVar[dict[str, str]] = {
+        "missing": "No credentials. Send 'authorization: Bearer …'.",
+        "malformed": "The token is not a well-formed JSON Web Token.",
+        "unsupported_algorithm": "The token's algorithm is not accepted here.",
+        "unknown_key": "The token was signed by a key that its issuer does not publish.",
+        "bad_signature": "The token's signature does not hold.",
+        "expired": "The token has expired.",
+        "not_yet_valid": "The token is not valid yet.",
+        "wrong_issuer": "The token was issued by someone else.",
+        "wrong_audience": "The token is meant for another audience.",
+        "unknown_api_key": "The API key is not known here.",
+        "keys_unavailable": "The issuer's keys cannot be fetched right now; try again shortly.",
+    }
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(self.MESSAGES[reason], headers={"www-authenticate": self._challenge(reason)})
+        self.reason = reason
+        self.code = "invalid_api_key" if reason == "unknown_api_key" else f"token_{reason}"
+
+    @staticmethod
+    def _challenge(reason: str) -> str:
+        """RFC 6750, section 3: no error code when no credentials were sent."""
+        return "Bearer" if reason == "missing" else f'Bearer error="invalid_token", error_description="{reason}"'
+
+
+class KeysUnavailable(Unauthenticated):
+    """The token could not be checked, which is not the caller's fault: 503, so that clients try again."""
+
+    status = 503
+    type = "server_error"
+    code = "keys_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("keys_unavailable")
+        self.code = "keys_unavailable"
+        self.headers = {"retry-after": "5"}
+
+
+class RateLimited(CallerError):
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limited"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"Too many requests. Try again in {retry_after_seconds} s.",
+            headers={"retry-after": str(retry_after_seconds)},
+        )
+
+
+class ClientGone(CallerError):
+    """The client hung up before an answer; nobody reads this one (nginx's 499)."""
+
+    status = 499
+    code = "client_abort"
+
+    def __init__(self) -> None:
+        super().__init__("The client closed the connection.")
+
+
+class UpstreamError(LumigateError):
+    """A provider failed us; sending the request again may work."""
+
+    status = 502
+    type = "upstream_error"
+    code = "upstream_error"
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    code = "upstream_timeout"
+
+    def __init__(self, provider: str, seconds: float) -> None:
+        super().__init__(f"{provider} did not answer within {seconds:g} s.")
+
+
+class UpstreamUnreachable(UpstreamError):
+    code = "upstream_unreachable"
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(f"The connection to {provider} failed.")
+
+
+class UpstreamBadAnswer(UpstreamError):
+    code = "upstream_bad_answer"
+
+    def __init__(self, provider: str, problem: str) -> None:
+        super().__init__(f"{provider} sent an answer that cannot be used: {problem}.")
+
+
+class UpstreamFailed(UpstreamError):
+    """The provider said 5xx, or refused *our* credentials, which is not the caller's business."""
+
+    code = "upstream_failed"
+
+    def __init__(self, provider: str, status: int) -> None:
+        super().__init__(f"{provider} answered {status}.")
+
+
+class UpstreamRateLimited(UpstreamError):
+    status = 429
+    type = "rate_limit_error"
+    code = "upstream_rate_limited"
+
+    def __init__(self, provider: str, retry_after: str | None) -> None:
+        headers = {"retry-after": retry_after} if retry_after else {}
+        super().__init__(f"{provider} is limiting our rate.", headers=headers)
+
+
+class UpstreamRefused(UpstreamError):
+    """The provider found the request itself at fault (a 4xx): its message is the caller's to read."""
+
+    type = "invalid_request_error"
+    code = "upstream_refused"
+
+    def __init__(self, provider: str, status: int, message: str, param: str | None) -> None:
+        super().__init__(f"{provider} refused the request: {message}", param=param)
+        self.status = status
+
+
+class InternalError(LumigateError):
+    """Our own fault. The message tells nothing; the trace does."""
+
+    def __init__(self) -> None:
+        super().__init__("Something went wrong on our side. Quote the trace id when you report it.")
+
+
+class ImportFailed(LumigateError):
+    """A module that the code asked for is not in the bundle."""
+
+    status = 500
+    code = "import_failed"
+
+    def __init__(self, module: str) -> None:
+        super().__init__("The deployment is incomplete: a module is missing. Quote the trace id when you report it.")
+        self.module = module

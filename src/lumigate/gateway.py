@@ -1,0 +1,241 @@
+"""The life of a request, top to bottom.
+
+    1. read the headers once, open the server span      `_arrive`
+    2. who is calling, and may they                     `Authenticator`, `RateLimiter`
+    3. parse and validate the body                      `api.chat`
+    4. look in the cache                                `cache.tiers`
+    5. choose a provider, call it                       `llm.router`, `llm.call`
+    6. answer, or pass the stream on                    `llm.relay`
+    7. metrics, one data point, one wide event          `RequestRecorder`
+    8. keep the trace or not, hand over the flush       `RequestRecorder`
+
+A `Gateway` lives as long as its isolate and holds plain data only; whatever does I/O comes with each request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+from opentelemetry.trace import SpanKind
+
+from lumigate import __version__, catalog
+from lumigate.api.chat import ChatCompletions
+from lumigate.api.health import health
+from lumigate.api.models import Models
+from lumigate.auth.authenticator import Authenticator
+from lumigate.auth.rate_limit import RateLimiter
+from lumigate.cache.tiers import TieredCache
+from lumigate.config import Settings
+from lumigate.errors import (
+    CallerError,
+    ImportFailed,
+    InternalError,
+    LumigateError,
+    UpstreamError,
+    UpstreamRefused,
+)
+from lumigate.http.routing import Endpoint, RouteTable
+from lumigate.http.types import Request, Response, json_response
+from lumigate.instruments import Instruments
+from lumigate.llm.router import Router
+from lumigate.ports import Clock, Entropy, Ports
+from lumigate.record import RequestRecorder, rfc3339
+from lumigate.scope import Facts, Scope
+from lumigate.telemetry import Host, Telemetry
+from lumigate.telemetry.sinks.wide_event import build_event
+
+type Handler = Callable[[Scope], Awaitable[Response]]
+
+_SILENT_MARGIN_SECONDS = 30.0
+
+
+class Gateway:
+    """One an isolate. Building it does no I/O and needs no entropy."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        version: str = __version__,
+        resource: Mapping[str, str] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._entropy = entropy
+        self._version = version
+        self.telemetry = Telemetry(
+            settings.telemetry,
+            clock=clock,
+            entropy=entropy,
+            metrics=catalog.METRICS,
+            resource={
+                "service.version": version,
+                "deployment.environment.name": settings.environment,
+                **(resource or {}),
+            },
+        )
+        self._tracer = self.telemetry.tracer("lumigate", version)
+        self._instruments = Instruments(self.telemetry)
+        self._recorder = RequestRecorder(
+            self.telemetry,
+            environment=settings.environment,
+            version=version,
+            silent_seconds=max(settings.upstream_timeout_seconds, settings.stream_idle_seconds)
+            + _SILENT_MARGIN_SECONDS,
+        )
+        self._authenticator = Authenticator(settings)
+        self._rate_limiter = RateLimiter(settings.rate_limit_period_seconds)
+        router = Router(settings.models, settings.providers)
+        cache = TieredCache(
+            l1_bytes=settings.cache_l1_bytes,
+            l1_ttl_seconds=settings.cache_l1_ttl_seconds,
+            l2_ttl_seconds=settings.cache_l2_ttl_seconds,
+        )
+        chat = ChatCompletions(settings, cache, router)
+        self._routes: RouteTable[Handler] = RouteTable(
+            {
+                ("GET", "/health"): Endpoint(template="/health", handler=health, authenticated=False),
+                ("GET", "/v1/models"): Endpoint(template="/v1/models", handler=Models(router)),
+                ("POST", "/v1/chat/completions"): Endpoint(template="/v1/chat/completions", handler=chat),
+            }
+        )
+
+    async def handle(self, request: Request, ports: Ports) -> Response:
+        """Answer a request. Raises nothing but cancellation; the caller drains a streamed body."""
+        scope = self._arrive(request, ports)
+        try:
+            endpoint = self._routes.match(request.method, request.path)
+            if endpoint.authenticated:
+                await self._authenticator.check(scope)
+                await self._rate_limiter.check(scope)
+            response = await endpoint.handler(scope)
+        except LumigateError as error:
+            response = self._refuse(scope, error)
+        except asyncio.CancelledError:
+            scope.abort()
+            raise
+        except ImportError as error:
+            response = self._refuse(scope, self._import_failed(scope, error))
+        except Exception as error:  # a defect of ours: the caller learns nothing, the trace everything
+            scope.span.record_exception(error)
+            response = self._refuse(scope, InternalError())
+        return self._answer(scope, response)
+
+    async def scheduled(self, ports: Ports, cron: str = "") -> None:
+        """The cron run: a heartbeat through the whole path, and everything that was still buffered."""
+        span = self._tracer.start_span("cron", attributes={"lumigate.cron": cron})
+        self._instruments.heartbeat.add(1, {})
+        span.end()
+        values = {
+            "event": "cron",
+            "time": rfc3339(self._clock.now_ns()),
+            "level": "info",
+            "trace_id": format(span.get_span_context().trace_id, "032x"),
+            "environment": self.settings.environment,
+            "version": self._version,
+        }
+        ports.console(build_event(catalog.WIDE_EVENT, values))
+        await self.flush(ports)
+
+    async def flush(self, ports: Ports) -> None:
+        """Export everything that is buffered, now."""
+        await self.telemetry.flush(Host(post=ports.post, background=ports.background))
+
+    def _arrive(self, request: Request, ports: Ports) -> Scope:
+        route = self._routes.template(request.path)
+        now_ns = self._clock.now_ns()
+        request_id = f"req_{self._entropy.random_bytes(12).hex()}"
+        attributes = {
+            "http.request.method": request.method,
+            "http.route": route,
+            "url.path": request.path,
+            "url.scheme": request.scheme,
+            "lumigate.request.id": request_id,
+        }
+        for key, value in (
+            ("user_agent.original", request.headers.get("user-agent")),
+            ("geo.country.iso_code", request.country),
+            ("cloudflare.colo", request.colo),
+        ):
+            if value:
+                attributes[key] = value
+        span = self._tracer.start_span(
+            f"{request.method} {route}" if route else request.method,
+            context=self.telemetry.extract(request.headers),
+            kind=SpanKind.SERVER,
+            attributes=attributes,
+            start_time=now_ns,
+        )
+        scope = Scope(
+            request=request,
+            ports=ports,
+            clock=self._clock,
+            tracer=self._tracer,
+            span=span,
+            instruments=self._instruments,
+            recorder=self._recorder,
+            facts=Facts(
+                request_id=request_id,
+                method=request.method,
+                route=route,
+                started_ns=now_ns,
+                last_active_ns=now_ns,
+                country=request.country,
+                colo=request.colo,
+            ),
+        )
+        self._recorder.begin(scope)
+        request.disconnect.subscribe(scope.abort)
+        return scope
+
+    def _refuse(self, scope: Scope, error: LumigateError) -> Response:
+        scope.facts.error_code = error.code
+        scope.facts.outcome = _outcome(error)
+        return json_response(error.status, error.to_body(scope.trace_id), error.headers)
+
+    def _import_failed(self, scope: Scope, error: ImportError) -> ImportFailed:
+        """A module is missing from the bundle: an event and a counter of its own, so that it stands out."""
+        module = error.name or "unknown"
+        self._instruments.import_failures.add(1, {"lumigate.module": module})
+        values = {
+            "event": "import_failure",
+            "time": rfc3339(self._clock.now_ns()),
+            "level": "error",
+            "trace_id": scope.trace_id,
+            "request_id": scope.facts.request_id,
+            "environment": self.settings.environment,
+            "version": self._version,
+            "module": module,
+        }
+        scope.ports.console(build_event(catalog.WIDE_EVENT, values))
+        scope.span.record_exception(error)
+        return ImportFailed(module)
+
+    def _answer(self, scope: Scope, response: Response) -> Response:
+        """Add the headers that every answer carries; finish, unless a stream will do so at its end."""
+        facts = scope.facts
+        context = scope.span.get_span_context()
+        response.headers |= {
+            "x-request-id": facts.request_id,
+            "traceresponse": f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}",
+            "x-lumigate-cache": facts.cache,
+            "x-lumigate-attempts": str(facts.attempts),
+            "x-content-type-options": "nosniff",
+        }
+        if facts.provider:
+            response.headers["x-lumigate-provider"] = facts.provider
+        if isinstance(response.body, AsyncIterator):
+            return response
+        facts.response_bytes = len(response.body)
+        scope.finish(response.status, facts.outcome or "complete", facts.error_code)
+        return response
+
+
+def _outcome(error: LumigateError) -> str:
+    """Whose fault a refusal is, in the catalog's words."""
+    if isinstance(error, CallerError | UpstreamRefused):
+        return "refused"
+    return "upstream_error" if isinstance(error, UpstreamError) else "error"

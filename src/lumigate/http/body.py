@@ -1,0 +1,47 @@
+"""A request body to JSON: bounded, strict, and never a 500."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from lumigate.errors import BodyTooLarge, InvalidJson, InvalidRequest, UnsupportedMediaType
+from lumigate.scope import Scope
+
+
+async def read_json_object(scope: Scope, limit_bytes: int) -> dict[str, Any]:
+    """The body as a JSON object. Raises `CallerError` for everything that is not one."""
+    content_type = scope.headers.get("content-type", "application/json")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaType
+    if scope.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType
+    declared = scope.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and len(declared) < 20 and int(declared) > limit_bytes:
+        raise BodyTooLarge(limit_bytes)
+    body = await scope.request.read_body(limit_bytes)
+    if body is None:
+        raise BodyTooLarge(limit_bytes)
+    scope.facts.request_bytes = len(body)
+    return parse_json_object(body)
+
+
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """Strict JSON (RFC 8259): UTF-8, no NaN or Infinity, not nested beyond what can be read."""
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise InvalidJson(f"not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise InvalidJson("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise InvalidJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
+    except ValueError:
+        raise InvalidJson("a number cannot be read") from None
+    if not isinstance(value, dict):
+        raise InvalidRequest("the body must be a JSON object")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InvalidJson(f"{name} is not a JSON value")

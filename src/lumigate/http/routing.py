@@ -1,0 +1,42 @@
+"""From a method and a path to a handler, by a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lumigate.errors import MethodNotAllowed, UnknownRoute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint[H]:
+    """What answers on one route. `template` is the low-cardinality name that telemetry uses."""
+
+    template: str
+    handler: H
+    authenticated: bool = True
+
+
+class RouteTable[H]:
+    """Exact paths, each with its methods. HEAD is answered wherever GET is."""
+
+    def __init__(self, endpoints: Mapping[tuple[str, str], Endpoint[H]]) -> None:
+        self._by_path: dict[str, dict[str, Endpoint[H]]] = {}
+        for (method, path), endpoint in endpoints.items():
+            self._by_path.setdefault(path, {})[method] = endpoint
+
+    def template(self, path: str) -> str:
+        """The template that a path falls under; empty if none."""
+        endpoints = self._by_path.get(path)
+        return next(iter(endpoints.values())).template if endpoints else ""
+
+    def match(self, method: str, path: str) -> Endpoint[H]:
+        """Raises `UnknownRoute` or `MethodNotAllowed`."""
+        endpoints = self._by_path.get(path)
+        if endpoints is None:
+            raise UnknownRoute
+        endpoint = endpoints.get("GET" if method == "HEAD" else method)
+        if endpoint is None:
+            allowed = (*endpoints, "HEAD") if "GET" in endpoints else tuple(endpoints)
+            raise MethodNotAllowed(allowed)
+        return endpoint

@@ -1,0 +1,211 @@
+"""One attempt at one provider: its span, its metrics, and the answers that are not answers.
+
+`ModelCall` is opened before the request is sent and finished once, with the true result, by whoever sees the end: the
+reader of the answer, the relay of the stream, or the disconnect of the client.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from opentelemetry.trace import SpanKind
+
+from lumigate.errors import (
+    LumigateError,
+    UpstreamBadAnswer,
+    UpstreamFailed,
+    UpstreamRateLimited,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from lumigate.llm.chat import ChatRequest
+from lumigate.llm.provider import Answer, BadAnswer
+from lumigate.llm.router import Target
+from lumigate.ports import FetchError, FetchResponse
+from lumigate.scope import Scope, fail_span
+
+MAX_ERROR_BYTES = 64 * 1024
+_OUR_BUSINESS = frozenset({401, 403, 407})
+"""Statuses by which a provider refuses *our* credentials: not the caller's to see."""
+
+
+class ModelCall:
+    """One attempt. Not reusable."""
+
+    def __init__(self, scope: Scope, target: Target, chat: ChatRequest) -> None:
+        self.answer = Answer()
+        self.scope = scope
+        self.target = target
+        self.stream = chat.stream
+        self._chat = chat
+        self._response: FetchResponse | None = None
+        self._finished = False
+        facts = scope.facts
+        facts.attempts += 1
+        model = target.route.model
+        self._labels = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": target.route.provider,
+            "gen_ai.request.model": model,
+        }
+        self.span = scope.tracer.start_span(
+            f"chat {model}",
+            kind=SpanKind.CLIENT,
+            attributes={**self._labels, **_request_attributes(chat, target), "lumigate.llm.attempt": facts.attempts},
+            parent=scope.span,
+        )
+        self._started_ns = scope.clock.now_ns()
+        scope.open_call = self
+
+    async def send(self, timeout_seconds: float, idle_timeout_seconds: float) -> FetchResponse:
+        """Send the request; return the answer once its status and headers are good.
+
+        Raises an `UpstreamError` for everything else, with the call finished.
+        """
+        target = self.target
+        call = target.provider.build_call(target.access, target.route, self._chat)
+        try:
+            response = await self.scope.ports.fetch(
+                "POST",
+                call.url,
+                headers=call.headers,
+                body=call.body,
+                timeout_seconds=timeout_seconds,
+                idle_timeout_seconds=idle_timeout_seconds,
+            )
+            self._response = response
+            self.span.set_attribute("http.response.status_code", response.status)
+            if request_id := response.headers.get("x-request-id"):
+                self.span.set_attribute("lumigate.llm.provider_request_id", request_id)
+            expected = "text/event-stream" if self.stream else "application/json"
+            content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if response.status != 200:
+                raise await self._refusal(response)
+            if content_type != expected:
+                raise UpstreamBadAnswer(target.access.name, f"its content type is not {expected}")
+        except FetchError as error:
+            raise self.fail(self._fetch_error(error, timeout_seconds)) from None
+        except LumigateError as error:
+            raise self.fail(error) from None
+        return response
+
+    async def read(self, limit_bytes: int, idle_timeout_seconds: float) -> bytes:
+        """The whole of an answer that is not a stream. Raises an `UpstreamError` with the call finished."""
+        assert self._response is not None
+        name = self.target.access.name
+        try:
+            body = await self._response.read(limit_bytes)
+            if body is None:
+                raise UpstreamBadAnswer(name, f"it is larger than {limit_bytes} bytes")
+            self.answer = self.target.provider.read_answer(body)
+        except FetchError as error:
+            raise self.fail(self._fetch_error(error, idle_timeout_seconds)) from None
+        except BadAnswer as error:
+            raise self.fail(UpstreamBadAnswer(name, str(error))) from None
+        except LumigateError as error:
+            raise self.fail(error) from None
+        self.finish("ok")
+        return body
+
+    async def _refusal(self, response: FetchResponse) -> LumigateError:
+        """What an answer other than 200 means for the caller."""
+        name, status = self.target.access.name, response.status
+        if status == 429:
+            return UpstreamRateLimited(name, response.headers.get("retry-after"))
+        if status not in range(400, 500) or status in _OUR_BUSINESS:
+            return UpstreamFailed(name, status)
+        body = await response.read(MAX_ERROR_BYTES)
+        message, param = self.target.provider.error_message(body or b"")
+        return UpstreamRefused(name, status, message, param)
+
+    def _fetch_error(self, error: FetchError, seconds: float) -> LumigateError:
+        name = self.target.access.name
+        return UpstreamTimeout(name, seconds) if error.reason == "timeout" else UpstreamUnreachable(name)
+
+    def first_chunk(self) -> None:
+        """Note the first event of a stream."""
+        self.scope.facts.first_chunk_ns = self.scope.clock.now_ns() - self._started_ns
+        seconds = self.scope.facts.first_chunk_ns / 1e9
+        self.span.set_attribute("lumigate.llm.first_chunk_ms", seconds * 1e3)
+        self.scope.instruments.llm_first_chunk.record(seconds, self._labels, span=self.span)
+
+    def fail(self, error: LumigateError) -> LumigateError:
+        """Finish as failed, and give the error back to be raised."""
+        self.finish(error.code, error)
+        self.cancel()
+        return error
+
+    def cancel(self) -> None:
+        """Drop the connection to the provider, if there is one."""
+        if self._response is not None:
+            self._response.cancel()
+
+    def abort(self) -> None:
+        """The client has gone: stop the provider, and say so."""
+        self.finish("client_abort")
+        self.cancel()
+
+    def finish(self, result: str, error: LumigateError | None = None) -> None:
+        """Close the span and count, once; `result` is from the catalog's closed set."""
+        if self._finished:
+            return
+        self._finished = True
+        scope, answer, target = self.scope, self.answer, self.target
+        elapsed_ns = scope.clock.now_ns() - self._started_ns
+        scope.facts.upstream_ns += elapsed_ns
+        input_tokens, output_tokens = answer.input_tokens or 0, answer.output_tokens or 0
+        cost_usd = target.cost_usd(input_tokens, output_tokens)
+        scope.facts.input_tokens += input_tokens
+        scope.facts.output_tokens += output_tokens
+        scope.facts.cost_usd += cost_usd
+
+        labels, instruments, span = self._labels, scope.instruments, self.span
+        span.set_attributes(_answer_attributes(answer, cost_usd))
+        if error is not None:
+            fail_span(span, error)
+        elif result != "ok":
+            span.set_attribute("error.type", result)
+        span.end()
+        timed = labels if result == "ok" else {**labels, "error.type": result}
+        instruments.llm_duration.record(elapsed_ns / 1e9, timed, span=span)
+        instruments.llm_attempts.add(1, {**labels, "lumigate.llm.result": result})
+        if input_tokens:
+            instruments.llm_input_tokens.add(input_tokens, labels)
+        if output_tokens:
+            instruments.llm_output_tokens.add(output_tokens, labels)
+        if cost_usd:
+            instruments.llm_cost.add(cost_usd, labels)
+
+
+def _request_attributes(chat: ChatRequest, target: Target) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "gen_ai.request.stream": chat.stream,
+        "server.address": urlsplit(target.access.base_url).hostname or "",
+    }
+    for name, value in (
+        ("gen_ai.request.max_tokens", chat.max_tokens),
+        ("gen_ai.request.temperature", chat.temperature),
+        ("gen_ai.request.top_p", chat.top_p),
+    ):
+        if value is not None:
+            attributes[name] = value
+    return attributes
+
+
+def _answer_attributes(answer: Answer, cost_usd: float) -> dict[str, Any]:
+    attributes: dict[str, Any] = {}
+    if answer.id:
+        attributes["gen_ai.response.id"] = answer.id
+    if answer.model:
+        attributes["gen_ai.response.model"] = answer.model
+    if answer.finish_reasons:
+        attributes["gen_ai.response.finish_reasons"] = answer.finish_reasons
+    if answer.input_tokens is not None:
+        attributes["gen_ai.usage.input_tokens"] = answer.input_tokens
+    if answer.output_tokens is not None:
+        attributes["gen_ai.usage.output_tokens"] = answer.output_tokens
+    if cost_usd:
+        attributes["lumigate.llm.cost"] = cost_usd
+    return attributes

@@ -1,0 +1,78 @@
+"""KV, R2, Analytics Engine, the rate limiter and the counter shard, over the bindings of `wrangler.toml`.
+
+The bindings come wrapped by the SDK, which converts arguments and results; each class here adds the port's promise and
+nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class WorkersKeyValue:
+    """Workers KV. https://developers.cloudflare.com/kv/api/"""
+
+    def __init__(self, namespace: Any) -> None:
+        self._namespace = namespace
+
+    async def get(self, key: str) -> bytes | None:
+        value = await self._namespace.get(key, "arrayBuffer")
+        return None if value is None else bytes(value)
+
+    async def put(self, key: str, value: bytes, *, ttl_seconds: int) -> None:
+        await self._namespace.put(key, value, {"expirationTtl": ttl_seconds})
+
+    async def delete(self, key: str) -> None:
+        await self._namespace.delete(key)
+
+
+class WorkersBlobStore:
+    """R2. https://developers.cloudflare.com/r2/api/workers/workers-api-reference/"""
+
+    def __init__(self, bucket: Any) -> None:
+        self._bucket = bucket
+
+    async def get(self, key: str) -> bytes | None:
+        stored = await self._bucket.get(key)
+        return None if stored is None else bytes(await stored.arrayBuffer())
+
+    async def put(self, key: str, value: bytes) -> None:
+        await self._bucket.put(key, value)
+
+    async def delete(self, key: str) -> None:
+        await self._bucket.delete(key)
+
+
+class WorkersDataPoints:
+    """Analytics Engine. https://developers.cloudflare.com/analytics/analytics-engine/"""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+
+    def write(self, *, index: str, blobs: Sequence[str], doubles: Sequence[float]) -> None:
+        # Lists, because the SDK refuses tuples.
+        self._dataset.writeDataPoint({"indexes": [index], "blobs": list(blobs), "doubles": list(doubles)})
+
+
+class WorkersRateLimit:
+    """The rate-limit binding. https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit/"""
+
+    def __init__(self, limiter: Any) -> None:
+        self._limiter = limiter
+
+    async def allow(self, key: str) -> bool:
+        outcome = await self._limiter.limit({"key": key})
+        return bool(outcome["success"])
+
+
+class WorkersCounterShard:
+    """A stub of the Durable Object `MetricsShard`, made anew for each use: a stub belongs to its request."""
+
+    def __init__(self, namespace: Any, name: str) -> None:
+        self._namespace = namespace
+        self._name = name
+
+    async def push(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = await self._namespace.getByName(self._name).push(dict(batch))
+        return answer

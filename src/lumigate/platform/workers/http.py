@@ -1,0 +1,112 @@
+"""Requests in and responses out of a Worker.
+
+A hang-up is learnt from the request's own `signal` (compatibility flag `enable_request_signal`) and from nothing else:
+a pump whose client has left never wakes again, so whatever it meant to report must be reported by the listener.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import js
+from pyodide.ffi import create_once_callable, to_js
+
+from lumigate.http.types import Disconnect, Request, Response
+
+NULL_BODY_STATUSES = frozenset({101, 204, 205, 304})
+
+
+def read_request(raw: Any, disconnect: Disconnect) -> Request:
+    """A JavaScript `Request` as the application's own; its headers are read here, once."""
+    url = urlsplit(raw.url)
+    headers: dict[str, str] = js.Object.fromEntries(raw.headers.entries()).to_py()
+    cf = raw.cf
+
+    async def read_body(limit_bytes: int) -> bytes | None:
+        return await _read_body(raw, headers, limit_bytes)
+
+    return Request(
+        method=str(raw.method),
+        path=url.path,
+        query=url.query,
+        scheme=url.scheme,
+        headers=headers,
+        read_body=read_body,
+        client_address=headers.get("cf-connecting-ip", ""),
+        country=_text(cf, "country"),
+        colo=_text(cf, "colo"),
+        disconnect=disconnect,
+    )
+
+
+def _text(cf: Any, name: str) -> str:
+    value = getattr(cf, name, None)
+    return value if isinstance(value, str) else ""
+
+
+async def _read_body(raw: Any, headers: dict[str, str], limit_bytes: int) -> bytes | None:
+    if not raw.body:  # null
+        return b""
+    declared = headers.get("content-length", "")
+    if declared.isdigit():
+        # The runtime holds the sender to the length it declared.
+        if int(declared) > limit_bytes:
+            return None
+        return bytes((await raw.arrayBuffer()).to_bytes())
+    reader = raw.body.getReader()
+    parts = bytearray()
+    while True:
+        result = await reader.read()
+        if result.done:
+            return bytes(parts)
+        parts += result.value.to_bytes()
+        if len(parts) > limit_bytes:
+            await reader.cancel()
+            return None
+
+
+class HangUp:
+    """Fires `disconnect` when the client leaves. `close` must be called once the answer is out."""
+
+    def __init__(self, raw: Any, disconnect: Disconnect) -> None:
+        self._disconnect = disconnect
+        self._signal = raw.signal
+        self._listener: Any = None
+        if self._signal:
+            self._listener = create_once_callable(self._fire)
+            self._signal.addEventListener("abort", self._listener)
+
+    def _fire(self, *_event: Any) -> None:
+        self._listener = None  # a once-callable destroys itself when called
+        self._disconnect.fire()
+
+    def close(self) -> None:
+        if self._listener is not None:
+            self._signal.removeEventListener("abort", self._listener)
+            self._listener.destroy()
+            self._listener = None
+
+
+def write_response(response: Response, ctx: Any, hang_up: HangUp) -> Any:
+    """The application's answer as a JavaScript `Response`; a streamed body is pumped in `waitUntil`."""
+    headers = to_js(response.headers, dict_converter=js.Object.fromEntries)
+    body = response.body
+    if isinstance(body, bytes):
+        hang_up.close()
+        content = to_js(body) if body and response.status not in NULL_BODY_STATUSES else None
+        return js.Response.new(content, status=response.status, headers=headers)
+    stream = js.TransformStream.new()
+    ctx.waitUntil(_pump(body, stream.writable.getWriter(), hang_up))
+    return js.Response.new(stream.readable, status=response.status, headers=headers)
+
+
+async def _pump(body: AsyncIterator[bytes], writer: Any, hang_up: HangUp) -> None:
+    """Copy a streamed body. When the client leaves, this never wakes again; see the module's header."""
+    try:
+        async for chunk in body:
+            await writer.write(to_js(chunk))
+        await writer.close()
+    finally:
+        hang_up.close()

@@ -1,0 +1,68 @@
+"""What answers in place of the application when a module is missing from the bundle.
+
+`lumigate bundle` refuses such a bundle before it is deployed; this is for the one that was deployed all the same. It
+needs next to nothing, so that it works when most else does not: every request gets a 500 in the usual error shape and
+leaves a wide event, and the counter `lumigate.worker.import_failures` goes up, if the telemetry engine can be imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import js
+from workers import Response as WorkersResponse
+
+
+class BrokenIsolate:
+    """The same two functions as `lumigate.platform.workers.isolate`, for an isolate that cannot serve."""
+
+    def __init__(self, error: ImportError) -> None:
+        self.module = error.name or str(error)
+        self._telemetry: Any = None
+
+    async def serve(self, raw: Any, env: Any, ctx: Any) -> Any:
+        trace_id = self._report(env, ctx)
+        body = {
+            "error": {
+                "message": "The deployment is incomplete: a module is missing. Quote the trace id when you report it.",
+                "type": "server_error",
+                "param": None,
+                "code": "import_failed",
+                "trace_id": trace_id,
+            }
+        }
+        return WorkersResponse(json.dumps(body), status=500, headers={"content-type": "application/json"})
+
+    async def run_cron(self, cron: str, env: Any, ctx: Any) -> None:
+        self._report(env, ctx)
+
+    def _report(self, env: Any, ctx: Any) -> str:
+        trace_id = os.urandom(16).hex()
+        event = {"event": "import_failure", "level": "error", "trace_id": trace_id, "module": self.module}
+        js.console.log(json.dumps(event))
+        try:
+            self._count(env, ctx)
+        except Exception as error:  # whatever is missing, the answer and the event above must go out
+            js.console.error(json.dumps({"event": "import_failure", "level": "error", "message": repr(error)}))
+        return trace_id
+
+    def _count(self, env: Any, ctx: Any) -> None:
+        from lumigate import catalog
+        from lumigate.platform.workers.environ import read_environ
+        from lumigate.platform.workers.ports import CLOCK, ENTROPY, WorkersPorts
+        from lumigate.telemetry import Host, Telemetry, TelemetryConfig
+
+        if self._telemetry is None:
+            settings = {name: str(value) for name, value in read_environ().items()}
+            self._telemetry = Telemetry(
+                TelemetryConfig.from_environ(settings),
+                clock=CLOCK,
+                entropy=ENTROPY,
+                metrics=(catalog.IMPORT_FAILURES,),
+                resource={},
+            )
+        ports = WorkersPorts(env, ctx)
+        self._telemetry.instrument(catalog.IMPORT_FAILURES).add(1, {"lumigate.module": self.module})
+        self._telemetry.after_request(Host(post=ports.post, background=ports.background))

@@ -1,0 +1,69 @@
+"""The ports of one request, made from its `env` and `ctx`. A binding is looked up when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+import js
+
+from lumigate.platform.workers.bindings import (
+    WorkersBlobStore,
+    WorkersCounterShard,
+    WorkersDataPoints,
+    WorkersKeyValue,
+    WorkersRateLimit,
+)
+from lumigate.platform.workers.clock import WorkersClock, WorkersEntropy
+from lumigate.platform.workers.crypto import WorkersCrypto
+from lumigate.platform.workers.fetch import fetch, post
+
+CLOCK = WorkersClock()
+ENTROPY = WorkersEntropy()
+CRYPTO = WorkersCrypto()
+"""Without state, so one of each serves all requests."""
+
+
+class WorkersPorts:
+    """The `Ports` protocol. Bindings are named as in `wrangler.toml`; one that is not declared is None."""
+
+    clock = CLOCK
+    entropy = ENTROPY
+    crypto = CRYPTO
+    fetch = staticmethod(fetch)
+    post = staticmethod(post)
+
+    def __init__(self, env: Any, ctx: Any) -> None:
+        self._env = env
+        self._ctx = ctx
+
+    def background(self, coroutine: Coroutine[Any, Any, Any], /) -> None:
+        self._ctx.waitUntil(coroutine)
+
+    def console(self, line: str, /) -> None:
+        js.console.log(line)
+
+    @property
+    def key_value(self) -> WorkersKeyValue | None:
+        binding = getattr(self._env, "CACHE", None)
+        return WorkersKeyValue(binding) if binding is not None else None
+
+    @property
+    def blobs(self) -> WorkersBlobStore | None:
+        binding = getattr(self._env, "BLOBS", None)
+        return WorkersBlobStore(binding) if binding is not None else None
+
+    @property
+    def data_points(self) -> WorkersDataPoints | None:
+        binding = getattr(self._env, "POINTS", None)
+        return WorkersDataPoints(binding) if binding is not None else None
+
+    @property
+    def rate_limit(self) -> WorkersRateLimit | None:
+        binding = getattr(self._env, "RATE_LIMIT", None)
+        return WorkersRateLimit(binding) if binding is not None else None
+
+    @property
+    def shard(self) -> WorkersCounterShard | None:
+        binding = getattr(self._env, "METRICS_SHARD", None)
+        return WorkersCounterShard(binding, "shard-0") if binding is not None else None

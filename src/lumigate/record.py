@@ -1,0 +1,154 @@
+"""How a request ended: its metrics, its data point, its wide event, the decision on its trace, the flush.
+
+Telemetry is a guest: nothing here raises into the request or waits for anything. The table of requests in progress is
+plain data that outlives them: on Workers a request whose client left may never run again, so a later request of the
+same isolate closes what has been silent for too long, with its true outcome.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from opentelemetry.trace import StatusCode
+
+from lumigate.catalog import DATA_POINT, WIDE_EVENT
+from lumigate.ports import Ports
+from lumigate.scope import Scope
+from lumigate.telemetry import Host, Telemetry
+from lumigate.telemetry.sinks.analytics_engine import build_point
+from lumigate.telemetry.sinks.wide_event import build_event
+
+_LEVELS = {"upstream_error": "warn", "truncated": "warn", "client_abort": "warn", "error": "error"}
+
+
+class RequestRecorder:
+    """One an isolate."""
+
+    def __init__(self, telemetry: Telemetry, *, environment: str, version: str, silent_seconds: float) -> None:
+        self._telemetry = telemetry
+        self._environment = environment
+        self._version = version
+        self._silent_ns = int(silent_seconds * 1e9)
+        self._in_progress: dict[str, Scope] = {}
+        self._swept_ns = 0
+
+    def begin(self, scope: Scope) -> None:
+        """Enter a request into the table, and close those that fell silent."""
+        facts = scope.facts
+        self._in_progress[facts.request_id] = scope
+        if facts.started_ns - self._swept_ns > self._silent_ns // 4:
+            self._swept_ns = facts.started_ns
+            self._sweep(scope)
+
+    def _sweep(self, by: Scope) -> None:
+        deadline_ns = by.facts.started_ns - self._silent_ns
+        silent = [s for s in self._in_progress.values() if s.facts.last_active_ns < deadline_ns]
+        for scope in silent:
+            # Only plain data of the dead request is touched: its ports belong to it and are gone.
+            if scope.open_call is not None:
+                scope.open_call.finish("client_abort")
+            self.finish(scope, by.ports, scope.facts.status or 499, "client_abort", "client_abort")
+
+    def finish(self, scope: Scope, ports: Ports, status: int, outcome: str, error_code: str) -> None:
+        facts = scope.facts
+        if facts.finished:
+            return
+        facts.finished = True
+        self._in_progress.pop(facts.request_id, None)
+        try:
+            facts.status, facts.outcome, facts.error_code = status, outcome, error_code
+            duration_ns = max(0, scope.clock.now_ns() - facts.started_ns)
+            self._end_span(scope)
+            self._record_metrics(scope, duration_ns)
+            values = self._values(scope, duration_ns)
+            self._write_point(ports, values)
+            ports.console(build_event(WIDE_EVENT, values))
+            self._telemetry.after_request(Host(post=ports.post, background=ports.background))
+        except Exception as error:  # telemetry never breaks its host; the failure itself is counted
+            self._telemetry.report(error)
+
+    def _end_span(self, scope: Scope) -> None:
+        facts, span = scope.facts, scope.span
+        span.set_attributes(
+            {
+                "http.response.status_code": facts.status,
+                "lumigate.outcome": facts.outcome,
+                "lumigate.cache.outcome": facts.cache,
+            }
+        )
+        if facts.error_code:
+            span.set_attribute("error.type", facts.error_code)
+        # HTTP conventions: a server span is an error for 5xx; a 4xx is the client's. A cut stream is one too.
+        if facts.status >= 500 or facts.outcome in ("upstream_error", "truncated", "error"):
+            span.set_status(StatusCode.ERROR, facts.error_code)
+        span.end()
+
+    def _record_metrics(self, scope: Scope, duration_ns: int) -> None:
+        facts, instruments = scope.facts, scope.instruments
+        labels: dict[str, Any] = {
+            "http.request.method": facts.method,
+            "http.route": facts.route,
+            "http.response.status_code": facts.status,
+        }
+        if facts.error_code:
+            labels["error.type"] = facts.error_code
+        route = {"http.route": facts.route}
+        instruments.request_duration.record(duration_ns / 1e9, labels, span=scope.span)
+        overhead_ns = max(0, duration_ns - facts.upstream_ns)
+        instruments.gateway_overhead.record(overhead_ns / 1e9, route, span=scope.span)
+        instruments.outcomes.add(1, {**route, "lumigate.outcome": facts.outcome})
+        if facts.model:
+            instruments.cache_outcomes.add(1, {**route, "lumigate.cache.outcome": facts.cache})
+
+    def _values(self, scope: Scope, duration_ns: int) -> dict[str, Any]:
+        """Everything that is known of the request, by the catalog's names."""
+        facts = scope.facts
+        context = scope.span.get_span_context()
+        return {
+            "event": "request",
+            "time": rfc3339(facts.started_ns),
+            "level": _LEVELS.get(facts.outcome, "info"),
+            "trace_id": format(context.trace_id, "032x"),
+            "span_id": format(context.span_id, "016x"),
+            "trace_kept": scope.span.kept,
+            "request_id": facts.request_id,
+            "tenant": facts.tenant,
+            "subject_hash": facts.subject_hash,
+            "method": facts.method,
+            "route": facts.route,
+            "status": facts.status,
+            "outcome": facts.outcome,
+            "error_code": facts.error_code,
+            "duration_ms": duration_ns / 1e6,
+            "upstream_ms": facts.upstream_ns / 1e6,
+            "ttfc_ms": facts.first_chunk_ns / 1e6,
+            "auth_method": facts.auth_method,
+            "auth_reason": facts.auth_reason,
+            "cache": facts.cache,
+            "provider": facts.provider,
+            "model": facts.model,
+            "model_alias": facts.model_alias,
+            "attempts": facts.attempts,
+            "stream": facts.stream,
+            "input_tokens": facts.input_tokens,
+            "output_tokens": facts.output_tokens,
+            "cost_usd": facts.cost_usd,
+            "request_bytes": facts.request_bytes,
+            "response_bytes": facts.response_bytes,
+            "country": facts.country,
+            "colo": facts.colo,
+            "environment": self._environment,
+            "version": self._version,
+        }
+
+    def _write_point(self, ports: Ports, values: dict[str, Any]) -> None:
+        if ports.data_points is None:
+            return
+        point = build_point(DATA_POINT, values)
+        ports.data_points.write(index=point.index, blobs=point.blobs, doubles=point.doubles)
+
+
+def rfc3339(time_ns: int) -> str:
+    """UTC, to the millisecond."""
+    return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

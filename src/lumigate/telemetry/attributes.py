@@ -1,0 +1,147 @@
+"""Attributes made fit for the wire, once, when they are set.
+
+The ordinary case (text of at most 256 ASCII characters, bool, float, 64-bit int) is recognised with a type test and
+copied whole. Everything else goes the slow way: subclasses become their plain type, bytes become text, sequences of
+one type stay, lone surrogates become U+FFFD, long text is cut, and what has no place in an attribute is dropped and
+counted. No value can make these functions raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lumigate.telemetry.limits import MAX_SEQUENCE_ITEMS
+from lumigate.telemetry.records import AttributeValue, Scalar
+
+PLAIN_LENGTH: Final = 256
+"""Text up to this length needs no look at the limits, and no exact accounting of its memory."""
+
+_INT64_MIN: Final = -(1 << 63)
+_INT64_MAX: Final = (1 << 63) - 1
+
+
+def is_plain(value: object) -> bool:
+    """Whether the value can be stored as it is. The common types are tested first."""
+    kind = type(value)
+    if kind is str:
+        return len(value) <= PLAIN_LENGTH and value.isascii()  # type: ignore[arg-type,attr-defined]
+    if kind is int:
+        return _INT64_MIN <= value <= _INT64_MAX  # type: ignore[operator]
+    return kind is bool or kind is float
+
+
+def cleaned(
+    attributes: Mapping[Any, Any] | None, count_limit: int, length_limit: int
+) -> tuple[dict[str, AttributeValue], int, bool]:
+    """A fresh clean dict, how many were dropped, and whether it may be large (so that memory is counted exactly)."""
+    if not attributes:
+        return {}, 0, False
+    if type(attributes) is dict and len(attributes) <= count_limit and length_limit >= PLAIN_LENGTH:
+        for key, value in attributes.items():
+            kind = type(value)
+            if kind is str:
+                if len(value) > PLAIN_LENGTH or not value.isascii():
+                    break
+            elif kind is int:
+                if not _INT64_MIN <= value <= _INT64_MAX:
+                    break
+            elif kind is not bool and kind is not float:
+                break
+            if type(key) is not str or not key or not key.isascii():
+                break
+        else:
+            return attributes.copy(), 0, False
+    target: dict[str, AttributeValue] = {}
+    return target, clean_into(target, attributes, count_limit, length_limit), True
+
+
+def clean_into(
+    target: dict[str, AttributeValue], attributes: Mapping[Any, Any], count_limit: int, length_limit: int
+) -> int:
+    """Add what is fit to `target`, and return how many were dropped. Keys already there may be replaced."""
+    dropped = 0
+    try:
+        items = list(attributes.items())
+    except Exception:
+        return 1
+    for raw_key, raw_value in items:
+        key = clean_key(raw_key, length_limit)
+        if key is None or (key not in target and len(target) >= count_limit):
+            dropped += 1
+            continue
+        value = clean_value(raw_value, length_limit)
+        if value is None:
+            dropped += 1
+        else:
+            target[key] = value
+    return dropped
+
+
+def clean_key(key: object, length_limit: int) -> str | None:
+    if not isinstance(key, str):
+        return None
+    return clean_text(key, length_limit) or None
+
+
+def clean_value(value: object, length_limit: int) -> AttributeValue | None:
+    """The value as an attribute may hold it, or None if it has no place there."""
+    try:
+        if isinstance(value, (list, tuple)):
+            return _clean_sequence(value, length_limit)
+        return _clean_scalar(value, length_limit)
+    except Exception:
+        return None
+
+
+def clean_text(text: str, length_limit: int) -> str:
+    """Plain `str`, at most `length_limit` characters, encodable as UTF-8."""
+    plain = text if type(text) is str else str.__str__(text)
+    if len(plain) > length_limit:
+        plain = plain[:length_limit]
+    if plain.isascii():
+        return plain
+    try:
+        plain.encode()
+    except UnicodeEncodeError:
+        # surrogate pairs become the character they stand for, lone ones U+FFFD
+        return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return plain
+
+
+def _clean_scalar(value: object, length_limit: int) -> Scalar | None:
+    if isinstance(value, str):
+        return clean_text(value, length_limit)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        number = int(value)
+        # the specification's rule for integers that do not fit: text
+        return number if _INT64_MIN <= number <= _INT64_MAX else clean_text(str(number), length_limit)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, (bytes, bytearray)):
+        return clean_text(bytes(value[: length_limit * 4]).decode(), length_limit)
+    return None
+
+
+def _clean_sequence(values: list[Any] | tuple[Any, ...], length_limit: int) -> AttributeValue | None:
+    items = [_clean_scalar(item, length_limit) for item in values[:MAX_SEQUENCE_ITEMS] if item is not None]
+    kinds = {type(item) for item in items}
+    if kinds == {int, float}:
+        return [float(item) for item in items if item is not None]
+    if None in items or len(kinds) > 1:
+        return None
+    return [item for item in items if item is not None]
+
+
+def memory_of(attributes: Mapping[str, Any]) -> int:
+    """A close upper estimate of the bytes the attributes hold."""
+    total = 0
+    for key, value in attributes.items():
+        total += 120 + len(key)
+        if type(value) is str:
+            total += len(value) if value.isascii() else 4 * len(value)
+        elif type(value) is list:
+            total += sum(60 + (4 * len(item) if type(item) is str else 0) for item in value)
+    return total

@@ -1,0 +1,40 @@
+"""The encoder of each OTLP protocol: functions from records to the bytes of one export request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lumigate.telemetry.records import Resource
+
+type Encode = Callable[[Resource, Sequence[Any]], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """One protocol's content type and encoding of each signal."""
+
+    content_type: str
+    encode: dict[str, Encode]
+
+
+def load_encoder(protocol: str) -> Encoder:
+    """Only the protocols in use are imported."""
+    if protocol == "http/protobuf":
+        from lumigate.telemetry.otlp import protobuf
+
+        return Encoder(
+            content_type="application/x-protobuf",
+            encode={
+                "traces": protobuf.encode_traces,
+                "metrics": protobuf.encode_metrics,
+                "logs": protobuf.encode_logs,
+            },
+        )
+    from lumigate.telemetry.otlp import json
+
+    return Encoder(
+        content_type="application/json",
+        encode={"traces": json.encode_traces, "metrics": json.encode_metrics, "logs": json.encode_logs},
+    )

@@ -1,0 +1,192 @@
+"""Synchronous instruments: OpenTelemetry's, with a `span` argument for exemplars without context variables.
+
+The hot path is one dictionary lookup and an addition. A measurement that cannot be taken (not a number, not finite,
+negative for a counter) is counted and forgotten; nothing raises.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context as context_api
+from opentelemetry import metrics as api
+from opentelemetry.context import Context
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from lumigate.telemetry.aggregation import BucketsPoint, GaugePoint, SumPoint, TakenExemplar
+from lumigate.telemetry.span import RecordingSpan
+from lumigate.telemetry.streams import MetricSettings, Stream, StreamIdentity
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+DEFAULT_BOUNDS: Final = (0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0)  # fmt: skip
+"""The specification's default boundaries."""
+
+
+class _Instrument[P: (SumPoint, GaugePoint, BucketsPoint)]:
+    """What the synchronous instruments share: their stream, and which spans make exemplars."""
+
+    stream: Stream[P]
+    _exemplars: bool
+
+    def _init(self, stream: Stream[P]) -> None:
+        self.stream = stream
+        self._exemplars = stream.settings.exemplar_filter != "always_off"
+
+    def _taken(self, amount: float, context: Context | None, span: Span | None) -> TakenExemplar | None:
+        """The measurement with its span, if that is sampled."""
+        if span is None:
+            current = context_api.get_current() if context is None else context
+            span = current.get(_SPAN_KEY)  # type: ignore[assignment]
+        if type(span) is RecordingSpan and span.flags & 1:
+            # the trace's last stamp serves as the time: the clock of a Worker does not move between I/O anyway
+            return (amount, span._trace.last_ns, span.trace_id, span.span_id)
+        if self.stream.settings.exemplar_filter == "always_on":
+            return (amount, self.stream.settings.now_ns(), 0, 0)
+        return None
+
+
+class _Adding(_Instrument[SumPoint]):
+    _lowest = float("-inf")
+
+    def add(
+        self,
+        amount: float,
+        attributes: Mapping[str, Any] | None = None,
+        context: Context | None = None,
+        *,
+        span: Span | None = None,
+    ) -> None:
+        stream = self.stream
+        if attributes is None:
+            attributes = _NOTHING
+        try:
+            keys = stream.keys
+            point = stream.points[
+                tuple(map(attributes.get, keys)) if keys is not None else frozenset(attributes.items())
+            ]
+        except (KeyError, TypeError, AttributeError):
+            point = stream.find(attributes)
+        try:
+            # `x - x` is 0 for every finite number, and nothing else
+            if amount - amount != 0 or amount < self._lowest:
+                stream.misuse("bad_amount", repr(amount))
+                return
+            point.value += amount
+        except TypeError:
+            stream.misuse("bad_amount", type(amount).__name__)
+            return
+        point.idle = 0
+        if self._exemplars:
+            taken = self._taken(amount, context, span)
+            if taken is not None:
+                point.exemplar = taken
+        if len(attributes) != point.size and point.size >= 0:
+            stream.undeclared(attributes)
+
+
+class Counter(_Adding, api.Counter):
+    """A sum that only grows."""
+
+    _lowest = 0.0
+
+    def __init__(self, stream: Stream[SumPoint]) -> None:
+        self._init(stream)
+
+
+class UpDownCounter(_Adding, api.UpDownCounter):
+    """A sum that goes up and down."""
+
+    def __init__(self, stream: Stream[SumPoint]) -> None:
+        self._init(stream)
+
+
+class Gauge(_Instrument[GaugePoint], api.Gauge):
+    """A value that is set."""
+
+    def __init__(self, stream: Stream[GaugePoint]) -> None:
+        self._init(stream)
+
+    def set(
+        self,
+        amount: float,
+        attributes: Mapping[str, Any] | None = None,
+        context: Context | None = None,
+        *,
+        span: Span | None = None,
+    ) -> None:
+        stream = self.stream
+        try:
+            if amount - amount != 0:
+                raise TypeError
+        except TypeError:
+            stream.misuse("bad_amount", repr(amount)[:50])
+            return
+        given = _NOTHING if attributes is None else attributes
+        try:
+            point = stream.points[stream.raw_key(given)]
+        except (KeyError, TypeError, AttributeError):
+            point = stream.find(given)
+        point.idle = 0
+        point.set(amount)
+        if self._exemplars:
+            point.exemplar = self._taken(amount, context, span)
+
+
+class Histogram(_Instrument[BucketsPoint], api.Histogram):
+    """A distribution over explicit buckets."""
+
+    def __init__(self, stream: Stream[BucketsPoint], bounds: Sequence[float]) -> None:
+        self._init(stream)
+        self._bounds = tuple(bounds)
+
+    def record(
+        self,
+        amount: float,
+        attributes: Mapping[str, Any] | None = None,
+        context: Context | None = None,
+        *,
+        span: Span | None = None,
+    ) -> None:
+        stream = self.stream
+        if attributes is None:
+            attributes = _NOTHING
+        try:
+            keys = stream.keys
+            point = stream.points[
+                tuple(map(attributes.get, keys)) if keys is not None else frozenset(attributes.items())
+            ]
+        except (KeyError, TypeError, AttributeError):
+            point = stream.find(attributes)
+        try:
+            if amount - amount != 0:
+                stream.misuse("bad_amount", repr(amount))
+                return
+            bucket = bisect_left(self._bounds, amount)
+        except TypeError:
+            stream.misuse("bad_amount", type(amount).__name__)
+            return
+        point.counts[bucket] += 1
+        point.sum += amount
+        if amount < point.min:
+            point.min = amount
+        if amount > point.max:
+            point.max = amount
+        point.idle = 0
+        if self._exemplars:
+            taken = self._taken(amount, context, span)
+            if taken is not None:
+                point.exemplars[bucket] = taken
+        if len(attributes) != point.size and point.size >= 0:
+            stream.undeclared(attributes)
+
+
+def histogram_stream(
+    identity: StreamIdentity, settings: MetricSettings, bounds: Sequence[float]
+) -> Histogram:
+    fixed = tuple(map(float, bounds))
+    return Histogram(Stream(identity, settings, lambda attrs, size: BucketsPoint(attrs, size, fixed)), fixed)

@@ -1,0 +1,151 @@
+"""Log records by OpenTelemetry's Logs API, into the same buffer and exports as spans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import _logs as api
+from opentelemetry import trace as trace_api
+from opentelemetry.context import Context
+
+from lumigate.telemetry.attributes import clean_text, clean_value, cleaned
+from lumigate.telemetry.counts import Counts
+from lumigate.telemetry.exceptions import describe_exception
+from lumigate.telemetry.host import Clock
+from lumigate.telemetry.limits import Limits
+from lumigate.telemetry.records import LogRecord, Scope
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+_MAX_DEPTH: Final = 8
+_MAX_ITEMS: Final = 128
+_ERROR_SEVERITY: Final = 17
+
+type LogSink = Callable[[LogRecord, bool], None]
+"""Takes a record and whether it is important (an error)."""
+
+
+class Logger(api.Logger):
+    """Emits log records for one instrumentation scope."""
+
+    def __init__(self, scope: Scope, clock: Clock, limits: Limits, counts: Counts, sink: LogSink) -> None:
+        super().__init__(scope.name, scope.version, scope.schema_url)
+        self._scope = scope
+        self._clock = clock
+        self._limits = limits
+        self._counts = counts
+        self._sink = sink
+
+    def emit(  # type: ignore[override] # the API's two overloads, and a span passed explicitly
+        self,
+        record: api.LogRecord | None = None,
+        *,
+        timestamp: int | None = None,
+        observed_timestamp: int | None = None,
+        context: Context | None = None,
+        severity_number: api.SeverityNumber | None = None,
+        severity_text: str | None = None,
+        body: Any = None,
+        attributes: Mapping[str, Any] | None = None,
+        event_name: str | None = None,
+        exception: BaseException | None = None,
+        span: Span | None = None,
+    ) -> None:
+        """Emit a record. Its span is `span`, or the current one of `context`."""
+        try:
+            trace_id = span_id = flags = 0
+            if record is not None:
+                timestamp, severity_number = record.timestamp, record.severity_number
+                severity_text, body, attributes = record.severity_text, record.body, record.attributes
+                event_name, exception = record.event_name, record.exception
+                trace_id, span_id, flags = record.trace_id, record.span_id, int(record.trace_flags or 0)
+            else:
+                span_context = (span or trace_api.get_current_span(context)).get_span_context()
+                if span_context.is_valid:
+                    trace_id, span_id = span_context.trace_id, span_context.span_id
+                    flags = int(span_context.trace_flags)
+            now = self._clock.now_ns()
+            if exception is not None:
+                described = describe_exception(exception, self._limits.value_length)
+                attributes = {**described, **(attributes or {})}
+            clean, dropped, _ = cleaned(attributes, self._limits.log_attributes, self._limits.value_length)
+            self._counts.attributes_dropped += dropped
+            severity = int(getattr(severity_number, "value", severity_number) or 0)
+            data = LogRecord(
+                scope=self._scope,
+                time_ns=timestamp if isinstance(timestamp, int) else now,
+                observed_ns=observed_timestamp if isinstance(observed_timestamp, int) else now,
+                body=clean_body(body, self._limits.value_length),
+                severity_number=severity,
+                severity_text=clean_text(str(severity_text or ""), 64),
+                attributes=clean,
+                dropped_attributes=dropped,
+                trace_id=trace_id,
+                span_id=span_id,
+                flags=flags,
+                event_name=clean_text(str(event_name or ""), 256),
+            )
+            self._sink(data, severity >= _ERROR_SEVERITY)
+        except Exception:
+            self._counts.errors["log"] += 1
+
+    def enabled(
+        self,
+        *,
+        context: Context | None = None,
+        severity_number: api.SeverityNumber | None = None,
+        event_name: str | None = None,
+    ) -> bool:
+        return True
+
+
+class LoggerProvider(api.LoggerProvider):
+    """Hands out loggers."""
+
+    def __init__(
+        self, clock: Clock, limits: Limits, counts: Counts, sink: LogSink, *, disabled: bool = False
+    ) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._counts = counts
+        self._sink = sink
+        self._disabled = disabled
+        self._loggers: dict[tuple[str, str, str], Logger] = {}
+
+    def get_logger(
+        self,
+        name: str,
+        version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> api.Logger:
+        if self._disabled:
+            return api.NoOpLogger(name)
+        key = (str(name or ""), version or "", schema_url or "")
+        logger = self._loggers.get(key) if not attributes else None
+        if logger is None:
+            clean, _, _ = cleaned(attributes, 128, 1024)
+            logger = Logger(Scope(*key, clean), self._clock, self._limits, self._counts, self._sink)
+            if not attributes:
+                self._loggers[key] = logger
+        return logger
+
+
+def clean_body(body: Any, length_limit: int, depth: int = 0) -> Any:
+    """A JSON-like value of bounded size: what is cyclic, too deep or of a foreign type becomes text."""
+    if isinstance(body, str):
+        return clean_text(body, length_limit)
+    if body is None or isinstance(body, bytes):
+        return body if body is None else body[:length_limit]
+    if depth < _MAX_DEPTH:
+        if isinstance(body, Mapping):
+            pairs = list(body.items())[:_MAX_ITEMS]
+            return {
+                clean_text(str(key), 256): clean_body(value, length_limit, depth + 1) for key, value in pairs
+            }
+        if isinstance(body, (list, tuple)):
+            return [clean_body(value, length_limit, depth + 1) for value in body[:_MAX_ITEMS]]
+    value = clean_value(body, length_limit)
+    return clean_text(type(body).__name__, 256) if value is None else value

@@ -1,0 +1,204 @@
+"""The meter provider: instruments by OpenTelemetry's API or by declaration, and their collection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from opentelemetry import metrics as api
+from opentelemetry.metrics import CallbackT
+
+from lumigate.telemetry.aggregation import EXPORT, SHARD, GaugePoint, SumPoint
+from lumigate.telemetry.attributes import cleaned
+from lumigate.telemetry.instruments import (
+    DEFAULT_BOUNDS,
+    Counter,
+    Gauge,
+    Histogram,
+    UpDownCounter,
+    histogram_stream,
+)
+from lumigate.telemetry.observables import (
+    ObservableCounter,
+    ObservableGauge,
+    ObservableUpDownCounter,
+    ObservedStream,
+)
+from lumigate.telemetry.records import MetricData, Scope
+from lumigate.telemetry.schema import InstrumentKind, Metric
+from lumigate.telemetry.streams import MetricSettings, Stream, StreamIdentity
+
+type Instrument = Counter | UpDownCounter | Histogram | Gauge
+_NAME: Final = re.compile(r"[a-zA-Z][-_./a-zA-Z0-9]{0,254}")
+
+
+class MeterProvider(api.MeterProvider):
+    """Owns every metric stream of the engine."""
+
+    def __init__(
+        self, settings: MetricSettings, scope: Scope, declared: Iterable[Metric] = (), *, disabled: bool = False
+    ) -> None:
+        self.settings = settings
+        self._scope = scope
+        self._disabled = disabled
+        self._instruments: dict[tuple[Scope, str], Any] = {}
+        self._declared = {metric.name: metric for metric in declared}
+
+    def get_meter(
+        self,
+        name: str,
+        version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> api.Meter:
+        if self._disabled:
+            return api.NoOpMeter(name)
+        clean, _, _ = cleaned(attributes, 128, 1024)
+        return Meter(self, Scope(str(name or ""), version or "", schema_url or "", clean))
+
+    def instrument(self, declaration: Metric | str) -> Instrument:
+        """The instrument of a declaration (or of a declared name). Always the same object for the same name."""
+        metric = self._declared[declaration] if isinstance(declaration, str) else declaration
+        instrument = self._instruments.get((self._scope, metric.name))
+        if instrument is None:
+            instrument = self._instruments[self._scope, metric.name] = self._make(metric)
+        made: Instrument = instrument
+        return made
+
+    def collect(self, now_ns: int) -> list[MetricData]:
+        """What the exporter is to send now."""
+        return self._collect(EXPORT, now_ns)
+
+    def collect_deltas(self, now_ns: int) -> list[MetricData]:
+        """What the counter shard has not been sent yet: everything as deltas, whatever is exported elsewhere."""
+        return self._collect(SHARD, now_ns)
+
+    def register(self, scope: Scope, name: str, instrument: Any) -> Any:
+        """The instrument of that name in that scope: the first one made stays."""
+        # names are case-insensitive: https://opentelemetry.io/docs/specs/otel/metrics/api/#instrument-name-syntax
+        key = (scope, name.lower())
+        existing = self._instruments.setdefault(key, instrument)
+        if type(existing) is not type(instrument):
+            self.settings.counts.misuse["instrument_conflict"] += 1
+            return instrument
+        return existing
+
+    def _collect(self, reader: int, now_ns: int) -> list[MetricData]:
+        found: list[MetricData] = []
+        if self._disabled:
+            return found
+        for instrument in self._instruments.values():
+            data = instrument.stream.collect(reader, now_ns)
+            if data is not None:
+                found.append(data)
+        return found
+
+    def _make(self, metric: Metric) -> Instrument:
+        counter = metric.kind is InstrumentKind.COUNTER
+        kinds = {InstrumentKind.HISTOGRAM: "histogram", InstrumentKind.GAUGE: "gauge"}
+        identity = StreamIdentity(
+            scope=self._scope,
+            name=metric.name,
+            unit=metric.unit,
+            description=metric.description,
+            kind=kinds.get(metric.kind, "sum"),  # type: ignore[arg-type]
+            monotonic=counter,
+            attributes=metric.attributes,
+            cardinality_limit=metric.cardinality_limit,
+        )
+        if metric.kind is InstrumentKind.HISTOGRAM:
+            return histogram_stream(identity, self.settings, metric.buckets or DEFAULT_BOUNDS)
+        if metric.kind is InstrumentKind.GAUGE:
+            return Gauge(Stream(identity, self.settings, GaugePoint))
+        stream = Stream(identity, self.settings, SumPoint)
+        return Counter(stream) if counter else UpDownCounter(stream)
+
+
+class Meter(api.Meter):
+    """Makes instruments for one instrumentation scope."""
+
+    def __init__(self, provider: MeterProvider, scope: Scope) -> None:
+        super().__init__(scope.name, scope.version, scope.schema_url)
+        self._provider = provider
+        self._scope = scope
+
+    def create_counter(self, name: str, unit: str = "", description: str = "") -> api.Counter:
+        identity = self._identity(name, unit, description, "sum", monotonic=True)
+        made = Counter(Stream(identity, self._provider.settings, SumPoint))
+        return self._registered(name, made)  # type: ignore[no-any-return]
+
+    def create_up_down_counter(self, name: str, unit: str = "", description: str = "") -> api.UpDownCounter:
+        identity = self._identity(name, unit, description, "sum")
+        made = UpDownCounter(Stream(identity, self._provider.settings, SumPoint))
+        return self._registered(name, made)  # type: ignore[no-any-return]
+
+    def create_histogram(
+        self,
+        name: str,
+        unit: str = "",
+        description: str = "",
+        *,
+        explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
+    ) -> api.Histogram:
+        bounds = explicit_bucket_boundaries_advisory
+        identity = self._identity(name, unit, description, "histogram")
+        made = histogram_stream(identity, self._provider.settings, DEFAULT_BOUNDS if bounds is None else bounds)
+        return self._registered(name, made)  # type: ignore[no-any-return]
+
+    def create_gauge(self, name: str, unit: str = "", description: str = "") -> api.Gauge:
+        identity = self._identity(name, unit, description, "gauge")
+        made = Gauge(Stream(identity, self._provider.settings, GaugePoint))
+        return self._registered(name, made)  # type: ignore[no-any-return]
+
+    def create_observable_counter(
+        self,
+        name: str,
+        callbacks: Sequence[CallbackT] | None = None,
+        unit: str = "",
+        description: str = "",
+    ) -> api.ObservableCounter:
+        identity = self._identity(name, unit, description, "sum", monotonic=True)
+        made = ObservableCounter(ObservedStream(identity, self._provider.settings, callbacks))
+        return self._registered(name, made)  # type: ignore[no-any-return]
+
+    def create_observable_up_down_counter(
+        self,
+        name: str,
+        callbacks: Sequence[CallbackT] | None = None,
+        unit: str = "",
+        description: str = "",
+    ) -> api.ObservableUpDownCounter:
+        identity = self._identity(name, unit, description, "sum")
+        made = ObservableUpDownCounter(ObservedStream(identity, self._provider.settings, callbacks))
+        return self._registered(name, made)  # type: ignore[no-any-return]
+
+    def create_observable_gauge(
+        self,
+        name: str,
+        callbacks: Sequence[CallbackT] | None = None,
+        unit: str = "",
+        description: str = "",
+    ) -> api.ObservableGauge:
+        identity = self._identity(name, unit, description, "gauge")
+        made = ObservableGauge(ObservedStream(identity, self._provider.settings, callbacks))
+        return self._registered(name, made)  # type: ignore[no-any-return]
+
+    def _identity(
+        self, name: str, unit: str, description: str, kind: Any, *, monotonic: bool = False
+    ) -> StreamIdentity:
+        return StreamIdentity(
+            scope=self._scope,
+            name=str(name),
+            unit=str(unit or ""),
+            description=str(description or ""),
+            kind=kind,
+            monotonic=monotonic,
+        )
+
+    def _registered(self, name: str, instrument: Any) -> Any:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            # it works, but is exported nowhere
+            self._provider.settings.counts.misuse["bad_instrument_name"] += 1
+            return instrument
+        return self._provider.register(self._scope, name, instrument)

@@ -1,0 +1,102 @@
+"""A metric with its points as OTLP/JSON text (metrics.proto)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lumigate.telemetry.otlp.json_values import attribute_list, attributes, number, quote
+from lumigate.telemetry.records import (
+    Exemplar,
+    ExponentialHistogramPoint,
+    HistogramPoint,
+    MetricData,
+    NumberPoint,
+)
+
+_INT64_LIMIT = 1 << 63
+
+
+def metric(record: MetricData) -> str:
+    """One `Metric` object."""
+    description = f',"description":{quote(record.description)}' if record.description else ""
+    unit = f',"unit":{quote(record.unit)}' if record.unit else ""
+    field, write = _KINDS[record.kind]
+    points = ",".join([write(point) for point in record.points])
+    temporality = "" if record.kind == "gauge" else f',"aggregationTemporality":{record.temporality}'
+    monotonic = ',"isMonotonic":true' if record.kind == "sum" and record.monotonic else ""
+    return (
+        f'{{"name":{quote(record.name)}{description}{unit}'
+        f',"{field}":{{"dataPoints":[{points}]{temporality}{monotonic}}}}}'
+    )
+
+
+def _sum_point(point: NumberPoint) -> str:
+    return f'{{"startTimeUnixNano":"{point.start_ns}",{_gauge_point(point)[1:]}'
+
+
+def _gauge_point(point: NumberPoint) -> str:
+    """A gauge has no start: metrics.proto says it is ignored, and the official encoder leaves it out."""
+    return (
+        f'{{"timeUnixNano":"{point.time_ns}",{_value(point.value)}'
+        f"{attribute_list(point.attributes)}{_exemplars(point.exemplars)}}}"
+    )
+
+
+def _histogram_point(point: HistogramPoint) -> str:
+    return (
+        f'{{"startTimeUnixNano":"{point.start_ns}","timeUnixNano":"{point.time_ns}","count":"{point.count}"'
+        f',"sum":{number(point.sum)}{_extremes(point)},"bucketCounts":[{_integers(point.bucket_counts)}]'
+        f',"explicitBounds":[{",".join(map(number, point.bounds))}]'
+        f"{attribute_list(point.attributes)}{_exemplars(point.exemplars)}}}"
+    )
+
+
+def _exponential_point(point: ExponentialHistogramPoint) -> str:
+    threshold = f',"zeroThreshold":{number(point.zero_threshold)}' if point.zero_threshold else ""
+    return (
+        f'{{"startTimeUnixNano":"{point.start_ns}","timeUnixNano":"{point.time_ns}","count":"{point.count}"'
+        f',"sum":{number(point.sum)}{_extremes(point)},"scale":{point.scale},"zeroCount":"{point.zero_count}"'
+        f"{_buckets('positive', point.positive_offset, point.positive_counts)}"
+        f"{_buckets('negative', point.negative_offset, point.negative_counts)}"
+        f"{threshold}{attribute_list(point.attributes)}{_exemplars(point.exemplars)}}}"
+    )
+
+
+def _buckets(side: str, offset: int, counts: Sequence[int]) -> str:
+    return f',"{side}":{{"offset":{offset},"bucketCounts":[{_integers(counts)}]}}' if counts else ""
+
+
+def _extremes(point: HistogramPoint | ExponentialHistogramPoint) -> str:
+    low = "" if point.min is None else f',"min":{number(point.min)}'
+    high = "" if point.max is None else f',"max":{number(point.max)}'
+    return low + high
+
+
+def _exemplars(exemplars: Sequence[Exemplar]) -> str:
+    return f',"exemplars":[{",".join(map(_exemplar, exemplars))}]' if exemplars else ""
+
+
+def _exemplar(exemplar: Exemplar) -> str:
+    trace = f',"traceId":"{exemplar.trace_id.to_bytes(16).hex()}"' if exemplar.trace_id else ""
+    span = f',"spanId":"{exemplar.span_id.to_bytes(8).hex()}"' if exemplar.span_id else ""
+    filtered = f',"filteredAttributes":[{attributes(exemplar.attributes)}]' if exemplar.attributes else ""
+    return f'{{"timeUnixNano":"{exemplar.time_ns}",{_value(exemplar.value)}{trace}{span}{filtered}}}'
+
+
+def _value(value: float) -> str:
+    if isinstance(value, int) and -_INT64_LIMIT <= value < _INT64_LIMIT:
+        return f'"asInt":"{int(value)}"'
+    return f'"asDouble":{number(float(value))}'
+
+
+def _integers(values: Sequence[int]) -> str:
+    return f'"{'","'.join(map(str, values))}"' if values else ""
+
+
+_KINDS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "sum": ("sum", _sum_point),
+    "gauge": ("gauge", _gauge_point),
+    "histogram": ("histogram", _histogram_point),
+    "exponential_histogram": ("exponentialHistogram", _exponential_point),
+}

@@ -1,0 +1,169 @@
+"""The black-box suite runs against every runtime there is: embedded, Pyodide under Node, or any URL.
+
+With LUMIGATE_URL (and LUMIGATE_TOKEN) set it runs against that deployment only, and tests that need to steer the
+provider, the issuer or the collector behind it are skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from local.mocks.issuer import Issuer, SigningKey
+from local.mocks.openai_upstream import OpenAIUpstream
+from local.runtime.development import development_settings
+from local.runtime.embedded import EmbeddedRuntime
+from local.runtime.in_thread import run_in_thread
+from tests.collector import Collector, running_collector
+from tests.pyodide.production import production_host
+
+API_KEY = "lmg_blackbox_key"
+
+SETTINGS: dict[str, Any] = {
+    "ENVIRONMENT": "test",
+    "UPSTREAM_TIMEOUT_SECONDS": "1",
+    "STREAM_IDLE_SECONDS": "1",
+    "MAX_BODY_BYTES": "200000",
+    "OTEL_BSP_SCHEDULE_DELAY": "50",
+}
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """A running gateway and what stands behind it."""
+
+    name: str
+    url: str
+    token: Callable[..., str]
+    upstream: OpenAIUpstream | None = None
+    issuer: Issuer | None = None
+    collector: Collector | None = None
+    events: Callable[[], list[dict[str, Any]]] = field(default=lambda: [])
+    data_points: Callable[[], list[dict[str, Any]]] = field(default=lambda: [])
+
+    def headers(self, **more: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token()}"} | more
+
+    def openai(self, **options: Any) -> openai.OpenAI:
+        """The official client, pointed here, without retries of its own."""
+        settings = {"api_key": self.token(), "base_url": f"{self.url}/v1", "max_retries": 0, "timeout": 20} | options
+        return openai.OpenAI(**settings)
+
+    def event(self, request_id: str, timeout_seconds: float = 10.0) -> dict[str, Any]:
+        """The wide event of a request, once it is there."""
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            for event in self.events():
+                if event.get("request_id") == request_id and event.get("event") == "request":
+                    return event
+            time.sleep(0.02)
+        raise TimeoutError(f"no wide event for {request_id}")
+
+
+@contextmanager
+def _mocks() -> Iterator[tuple[OpenAIUpstream, Issuer]]:
+    """A mock provider and an issuer on a loop of their own, in a thread."""
+    upstream, issuer = OpenAIUpstream(), Issuer(SigningKey.generate())
+    started, stop_requested = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with upstream, issuer:
+            started.set()
+            await asyncio.to_thread(stop_requested.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield upstream, issuer
+    finally:
+        stop_requested.set()
+        thread.join(timeout=10)
+
+
+def _parsed(lines: list[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+@contextmanager
+def _embedded() -> Iterator[Stage]:
+    with running_collector() as collector:
+        settings = SETTINGS | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "API_KEYS": _api_keys()}
+        runtime = EmbeddedRuntime(settings)
+        with run_in_thread(runtime):
+            lines: list[str] = []
+            runtime.ports.console.subscribe(lines.append)
+            yield Stage(
+                name="embedded",
+                url=runtime.url,
+                token=runtime.issuer.valid,
+                upstream=runtime.upstream,
+                issuer=runtime.issuer,
+                collector=collector,
+                events=lambda: _parsed(list(lines)),
+            )
+
+
+@contextmanager
+def _pyodide() -> Iterator[Stage]:
+    with ExitStack() as stack:
+        collector = stack.enter_context(running_collector())
+        upstream, issuer = stack.enter_context(_mocks())
+        variables = development_settings(jwks_url=issuer.jwks_url, openai_base_url=upstream.base_url)
+        variables |= SETTINGS | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "API_KEYS": _api_keys()}
+        host = stack.enter_context(production_host(variables))
+        yield Stage(
+            name="pyodide",
+            url=host.url,
+            token=issuer.valid,
+            upstream=upstream,
+            issuer=issuer,
+            collector=collector,
+            events=lambda: _parsed(host.logs()),
+        )
+
+
+@contextmanager
+def _deployed() -> Iterator[Stage]:
+    token = os.environ.get("LUMIGATE_TOKEN", "")
+    yield Stage(name="url", url=os.environ["LUMIGATE_URL"].rstrip("/"), token=lambda **_: token)
+
+
+def _api_keys() -> str:
+    return f"acme:{hashlib.sha256(API_KEY.encode()).hexdigest()}"
+
+
+_STAGES = {"embedded": _embedded, "pyodide": _pyodide, "url": _deployed}
+
+
+@pytest.fixture(scope="session", params=["url"] if "LUMIGATE_URL" in os.environ else ["embedded", "pyodide"])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """The gateway under test, started once a runtime."""
+    with _STAGES[request.param]() as running:
+        yield running
+
+
+@pytest.fixture
+def staged(stage: Stage) -> Stage:
+    """The same, for tests that need the provider, the issuer and the collector in their own hands."""
+    if stage.upstream is None:
+        pytest.skip("a deployment at LUMIGATE_URL has a provider of its own")
+    return stage
+
+
+@pytest.fixture
+def http(stage: Stage) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stage.url, timeout=20) as client:
+        yield client

@@ -1,0 +1,48 @@
+"""The Worker as it would be deployed, on the Pyodide host: `src/entry.py` with the bindings of `wrangler.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from local import toolchain
+from tests.pyodide.runner import PyodideHost
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def declared_bindings() -> dict[str, Any]:
+    """The bindings of the default environment, in the host's words."""
+    wrangler = tomllib.loads((ROOT / "wrangler.toml").read_text("utf-8"))
+    sqlite = {name for migration in wrangler["migrations"] for name in migration.get("new_sqlite_classes", ())}
+    return {
+        "kv_namespaces": wrangler["kv_namespaces"],
+        "r2_buckets": wrangler["r2_buckets"],
+        "analytics_engine_datasets": wrangler["analytics_engine_datasets"],
+        "ratelimits": wrangler["ratelimits"],
+        "durable_objects": [
+            {
+                "binding": binding["name"],
+                "class_name": binding["class_name"],
+                "sqlite": binding["class_name"] in sqlite,
+            }
+            for binding in wrangler["durable_objects"]["bindings"]
+        ],
+        "crons": wrangler["triggers"]["crons"],
+    }
+
+
+def production_host(variables: Mapping[str, Any], **options: Any) -> PyodideHost:
+    """A host, not yet started, with the vars of `wrangler.toml` under `variables`."""
+    wrangler = tomllib.loads((ROOT / "wrangler.toml").read_text("utf-8"))
+    return PyodideHost(
+        node=toolchain.node(),
+        pyodide=toolchain.pyodide(),
+        modules=toolchain.python_modules(),
+        src=ROOT / "src",
+        vars={**wrangler["vars"], **variables},
+        bindings=options.pop("bindings", declared_bindings()),
+        **options,
+    )

@@ -1,0 +1,257 @@
+// Durable Objects: one instance of a Python class per id, in the same interpreter, reached by RPC.
+//
+// Rules:
+// - arguments and results are structured clones, so what production cannot serialise raises;
+// - an object has one context for all its events: what it holds is its own, not its callers';
+// - events wait while a storage operation or `blockConcurrencyWhile` is under way;
+// - an object can be evicted between events: memory goes, storage stays;
+// - methods whose name starts with an underscore cannot be called;
+// - an alarm that raises is tried again with growing pauses, at most six times.
+
+import { createHash, randomBytes } from "node:crypto";
+
+import { clock } from "./clock.mjs";
+import { describe, Invocation, io, outside } from "./context.mjs";
+import { RuleError } from "./errors.mjs";
+import { log } from "./log.mjs";
+import { DurableObjectStorage } from "./storage.mjs";
+
+const ALARM_RETRIES = 6;
+const FIRST_PAUSE_MS = 2_000;
+
+export class DurableObjectId {
+  #hex;
+  constructor(hex, name) {
+    this.#hex = hex;
+    if (name !== undefined) this.name = name;
+  }
+  toString() {
+    return this.#hex;
+  }
+  equals(other) {
+    return String(other) === this.#hex;
+  }
+}
+
+export class DurableObjectState {
+  constructor(id, storage, { context, gate }) {
+    this.id = id;
+    this.storage = storage;
+    Object.defineProperty(this, "_host", { value: { context, gate }, enumerable: false });
+  }
+  // Not patched for Python coroutines: production neither does it here.
+  waitUntil(promise) {
+    this._host.context.waitUntil(promise);
+  }
+  async blockConcurrencyWhile(work) {
+    return this._host.gate(async () => {
+      const result = work();
+      try {
+        return await result;
+      } finally {
+        result?.destroy?.();
+      }
+    });
+  }
+  abort(reason) {
+    throw new Error(reason ?? "Application called abort() to reset Durable Object.");
+  }
+  get [Symbol.toStringTag]() {
+    return "DurableObjectState";
+  }
+}
+
+/** One object: its storage lives as long as the host, its Python instance until it is evicted. */
+class Actor {
+  #runtime;
+  #shut = 0;
+  #opened = [];
+  #timer;
+
+  constructor(runtime, className, id, { sqlite }) {
+    this.#runtime = runtime;
+    this.className = className;
+    this.id = id;
+    this.retries = 0;
+    this.storage = new DurableObjectStorage({
+      gate: (work) => this.#gate(work),
+      sqlite,
+      onAlarm: (delayMs) => this.#arm(delayMs),
+    });
+  }
+
+  async #gate(work) {
+    this.#shut += 1;
+    try {
+      return await work();
+    } finally {
+      this.#shut -= 1;
+      if (this.#shut === 0) for (const open of this.#opened.splice(0)) open();
+    }
+  }
+
+  async #delivered() {
+    while (this.#shut > 0) await new Promise((resolve) => this.#opened.push(resolve));
+  }
+
+  /** Runs `event(instance)` in the object's own context. */
+  async deliver(event) {
+    return outside(async () => {
+      await this.#delivered();
+      clock.advance();
+      const { context, instance } = this.#alive();
+      return Promise.race([context.run(() => event(instance)), context.failed]);
+    });
+  }
+
+  #alive() {
+    if (!this.living) {
+      const context = new Invocation("durable object", this.#runtime.limits);
+      const state = new DurableObjectState(this.id, this.storage, { context, gate: (work) => this.#gate(work) });
+      const instance = context.run(() => this.#runtime.interpreter.instantiate(this.className, state, this.#runtime.env));
+      this.living = { context, instance };
+    }
+    return this.living;
+  }
+
+  evict() {
+    if (!this.living) return false;
+    this.living.context.fail(new Error("The Durable Object was evicted."));
+    this.living.context.die();
+    this.living.instance.destroy();
+    this.living = undefined;
+    return true;
+  }
+
+  #arm(delayMs) {
+    clearTimeout(this.#timer);
+    if (delayMs === undefined || !this.#runtime.automaticAlarms) return;
+    this.#timer = outside(() => setTimeout(() => this.fireAlarm(), Math.min(delayMs, 2 ** 31 - 1)));
+    this.#timer.unref();
+  }
+
+  /** Runs `alarm()` if one is set; true if it did and succeeded. */
+  async fireAlarm() {
+    if (this.storage.alarm === undefined) return false;
+    clearTimeout(this.#timer);
+    this.storage.takeAlarm(undefined);
+    const info = { retryCount: this.retries, isRetry: this.retries > 0, scheduledTime: clock.real() };
+    try {
+      await this.deliver((instance) => this.#runtime.interpreter.callSpecial(instance, "alarm", [info]));
+      this.retries = 0;
+      return true;
+    } catch (error) {
+      log("error", [`Uncaught in alarm(): ${describe(error)}`], { kind: "alarm" });
+      if (this.storage.alarm === undefined && this.retries < ALARM_RETRIES) {
+        this.storage.takeAlarm(clock.real() + FIRST_PAUSE_MS * 2 ** this.retries);
+        this.retries += 1;
+      }
+      return false;
+    }
+  }
+}
+
+/** What crosses the boundary of an RPC call. */
+function clone(value) {
+  try {
+    return structuredClone(value);
+  } catch (error) {
+    throw new DOMException(`Could not serialize: ${error.message}`, "DataCloneError");
+  }
+}
+
+/** An exception as the caller sees it: its class stays behind. */
+function remote(error) {
+  if (error?.name === "PythonError") return new Error(`PythonError: ${error.message}`);
+  return error;
+}
+
+export class DurableObjectNamespace {
+  #runtime;
+  #className;
+  #options;
+  #actors = new Map();
+
+  constructor(runtime, { class_name: className, sqlite = true }) {
+    this.#runtime = runtime;
+    this.#className = className;
+    this.#options = { sqlite };
+  }
+
+  idFromName(name) {
+    const hex = createHash("sha256").update(`${this.#className}\0${name}`).digest("hex");
+    return new DurableObjectId(hex, String(name));
+  }
+  newUniqueId() {
+    return new DurableObjectId(randomBytes(32).toString("hex"));
+  }
+  idFromString(hex) {
+    if (!/^[0-9a-f]{64}$/.test(hex)) throw new TypeError("Invalid Durable Object ID: must be 64 hex digits");
+    return new DurableObjectId(hex);
+  }
+  getByName(name) {
+    return this.get(this.idFromName(name));
+  }
+  jurisdiction() {
+    return this;
+  }
+
+  get(id) {
+    if (!(id instanceof DurableObjectId)) throw new TypeError("get() takes a DurableObjectId: use idFromName().");
+    const key = id.toString();
+    if (!this.#actors.has(key)) this.#actors.set(key, new Actor(this.#runtime, this.#className, id, this.#options));
+    return this.#stub(this.#actors.get(key));
+  }
+
+  #stub(actor) {
+    const { interpreter } = this.#runtime;
+    const call = (name, args) => {
+      const sent = args.map(clone);
+      return io("DurableObject", () => actor.deliver(async (instance) => {
+        if (name.startsWith("_")) throw new TypeError(`The RPC receiver does not implement the method "${name}".`);
+        try {
+          return clone(await interpreter.call(instance, name, sent));
+        } catch (error) {
+          throw remote(error);
+        }
+      }));
+    };
+    const stub = new (class DurableObject {
+      get id() {
+        return actor.id;
+      }
+      get name() {
+        return actor.id.name;
+      }
+      fetch(input, init) {
+        const request = new interpreter.globals.Request(input, init);
+        return io("DurableObject", () =>
+          actor.deliver((instance) => interpreter.call(instance, "fetch", [request], { relaxed: true })));
+      }
+    })();
+    return new Proxy(stub, {
+      get(target, name, receiver) {
+        if (typeof name !== "string" || name in target || name === "then") return Reflect.get(target, name, receiver);
+        return (...args) => call(name, args);
+      },
+    });
+  }
+
+  /** Raises unless the Worker exports the class this namespace is bound to. */
+  verify(exported) {
+    if (!(this.#className in exported)) {
+      throw new RuleError("entrypoint", `The main module exports no Durable Object class \`${this.#className}\`.`);
+    }
+  }
+
+  /** For the control channel. */
+  get actors() {
+    return [...this.#actors.values()];
+  }
+
+  state() {
+    return Object.fromEntries(this.actors.map((actor) => [
+      actor.id.name ?? actor.id.toString(), { ...actor.storage.state(), in_memory: Boolean(actor.living) },
+    ]));
+  }
+}

@@ -1,0 +1,226 @@
+// The storage of one Durable Object.
+//
+// Rules:
+// - values are structured clones: what cannot be cloned raises;
+// - keys are at most 2,048 bytes, values 128 KiB (2 MiB where the class is SQLite-backed), 128 keys an operation;
+// - while an operation is under way no other event reaches the object (the input gate);
+// - SQL needs a Node that has `node:sqlite` (22.5 or newer); on an older one `sql.exec` raises and says so.
+
+import { deserialize, serialize } from "node:v8";
+
+import { clock } from "./clock.mjs";
+import { require } from "./context.mjs";
+
+const KEY_BYTES = 2048;
+const KEYS = 128;
+const KIB = 1024;
+
+const SqliteDatabase = await import("node:sqlite").then((module) => module.DatabaseSync, () => undefined);
+
+export class DurableObjectStorage {
+  #entries = new Map();
+  #gate;
+  #valueBytes;
+  #alarm;
+  #database;
+
+  constructor({ gate, sqlite, onAlarm }) {
+    this.#gate = gate;
+    this.#valueBytes = (sqlite ? 2048 : 128) * KIB;
+    this.sql = new SqlStorage(() => this.#openDatabase(sqlite));
+    this.onAlarm = onAlarm;
+  }
+
+  #openDatabase(sqlite) {
+    if (!sqlite) throw new Error("SQL is not enabled for this Durable Object class. To enable it, add new_sqlite_classes.");
+    if (!SqliteDatabase) throw new Error("sql.exec needs Node 22.5 or newer in this host (node:sqlite).");
+    return (this.#database ??= new SqliteDatabase(":memory:"));
+  }
+
+  /** An operation: the gate stays shut until it is done. */
+  #op(work) {
+    const context = require("io");
+    return context.hold(this.#gate(async () => work()), { what: "DurableObjectStorage" });
+  }
+
+  #key(key) {
+    if (typeof key !== "string") throw new TypeError("Keys must be strings.");
+    if (Buffer.byteLength(key) > KEY_BYTES) throw new RangeError(`Keys cannot be larger than ${KEY_BYTES} bytes.`);
+    return key;
+  }
+
+  #keys(keys) {
+    if (keys.length > KEYS) throw new RangeError(`Maximum number of keys is ${KEYS}.`);
+    return keys.map((key) => this.#key(key));
+  }
+
+  get(keys) {
+    if (!Array.isArray(keys)) this.#key(keys);
+    else this.#keys(keys);
+    return this.#op(() => {
+      const read = (key) => (this.#entries.has(key) ? deserialize(this.#entries.get(key)) : undefined);
+      if (!Array.isArray(keys)) return read(keys);
+      return new Map(keys.filter((key) => this.#entries.has(key)).map((key) => [key, read(key)]));
+    });
+  }
+
+  put(keyOrEntries, value) {
+    const single = typeof keyOrEntries === "string";
+    if (single && value === undefined) throw new TypeError("put() called with undefined value.");
+    const entries = single ? [[keyOrEntries, value]] : Object.entries(keyOrEntries);
+    this.#keys(entries.map(([key]) => key));
+    const stored = entries.map(([key, item]) => {
+      const bytes = serialize(structuredClone(item));
+      if (bytes.byteLength > this.#valueBytes) {
+        throw new RangeError(`Values cannot be larger than ${this.#valueBytes} bytes. A value of size ${bytes.byteLength} was provided.`);
+      }
+      return [key, bytes];
+    });
+    return this.#op(() => stored.forEach(([key, bytes]) => this.#entries.set(key, bytes)));
+  }
+
+  delete(keys) {
+    const list = this.#keys([keys].flat());
+    return this.#op(() => {
+      const count = list.filter((key) => this.#entries.delete(key)).length;
+      return Array.isArray(keys) ? count : count === 1;
+    });
+  }
+
+  deleteAll() {
+    return this.#op(() => {
+      this.#entries.clear();
+      this.#database?.close();
+      this.#database = undefined;
+    });
+  }
+
+  list(options) {
+    const { start, startAfter, end, prefix = "", reverse = false, limit = Infinity } = options ?? {};
+    return this.#op(() => {
+      const keys = [...this.#entries.keys()].sort().filter((key) =>
+        key.startsWith(prefix) && !(start !== undefined && key < start) && !(startAfter !== undefined && key <= startAfter) &&
+        !(end !== undefined && key >= end));
+      if (reverse) keys.reverse();
+      return new Map(keys.slice(0, limit).map((key) => [key, deserialize(this.#entries.get(key))]));
+    });
+  }
+
+  /** All or nothing: what `work` wrote is undone when it raises. */
+  async transaction(work) {
+    const before = new Map(this.#entries);
+    try {
+      return await work(this);
+    } catch (error) {
+      this.#entries = before;
+      throw error;
+    }
+  }
+
+  transactionSync(work) {
+    const before = new Map(this.#entries);
+    try {
+      return work();
+    } catch (error) {
+      this.#entries = before;
+      throw error;
+    }
+  }
+
+  getAlarm() {
+    return this.#op(() => this.#alarm ?? null);
+  }
+
+  setAlarm(time) {
+    const at = time instanceof Date ? time.getTime() : Number(time);
+    if (!Number.isFinite(at) || at <= 0) throw new TypeError("setAlarm() cannot be called with an alarm time <= 0");
+    return this.#op(() => this.takeAlarm(at));
+  }
+
+  deleteAlarm() {
+    return this.#op(() => this.takeAlarm(undefined));
+  }
+
+  sync() {
+    return this.#op(() => undefined);
+  }
+
+  /** For the host: sets the alarm's time, and returns the one before. */
+  takeAlarm(at) {
+    const before = this.#alarm;
+    this.#alarm = at;
+    this.onAlarm(at === undefined ? undefined : Math.max(at - clock.real(), 0));
+    return before;
+  }
+
+  get alarm() {
+    return this.#alarm;
+  }
+
+  state() {
+    return {
+      alarm: this.#alarm ?? null,
+      values: Object.fromEntries([...this.#entries].map(([key, bytes]) => [key, jsonable(deserialize(bytes))])),
+    };
+  }
+}
+
+function jsonable(value) {
+  if (value instanceof Map) return Object.fromEntries([...value].map(([key, item]) => [key, jsonable(item)]));
+  if (value instanceof Set) return [...value].map(jsonable);
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return { base64: Buffer.from(value).toString("base64") };
+  if (typeof value === "bigint") return value.toString();
+  if (Array.isArray(value)) return value.map(jsonable);
+  if (value !== null && typeof value === "object" && !(value instanceof Date)) {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, jsonable(item)]));
+  }
+  return value;
+}
+
+export class SqlStorageCursor {
+  #rows;
+  constructor(rows, columnNames, changes) {
+    this.#rows = rows;
+    this.columnNames = columnNames;
+    this.rowsRead = rows.length;
+    this.rowsWritten = changes;
+  }
+  next() {
+    const value = this.#rows.shift();
+    return value === undefined ? { done: true } : { done: false, value };
+  }
+  toArray() {
+    return this.#rows.splice(0);
+  }
+  one() {
+    if (this.#rows.length !== 1) throw new Error(`Expected exactly one result from SQL query, but got ${this.#rows.length || "no"} results.`);
+    return this.toArray()[0];
+  }
+  *raw() {
+    for (const row of this.toArray()) yield Object.values(row);
+  }
+  [Symbol.iterator]() {
+    return this;
+  }
+}
+
+export class SqlStorage {
+  #open;
+  constructor(open) {
+    this.#open = open;
+  }
+  exec(query, ...bindings) {
+    require("io");
+    const database = this.#open();
+    const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value));
+    if (values.length === 0 && query.split(";").filter((part) => part.trim() !== "").length > 1) {
+      database.exec(query);
+      return new SqlStorageCursor([], [], 0);
+    }
+    const statement = database.prepare(query);
+    const columns = statement.columns?.() ?? [];
+    if (columns.length === 0) return new SqlStorageCursor([], [], Number(statement.run(...values).changes));
+    const rows = statement.all(...values).map((row) => ({ ...row }));
+    return new SqlStorageCursor(rows, columns.map(({ name }) => name), 0);
+  }
+}

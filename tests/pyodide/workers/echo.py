@@ -1,0 +1,10 @@
+"""Echoes what it is asked for; the smallest Worker."""
+
+from typing import Any
+
+from workers import Response, WorkerEntrypoint
+
+
+class Default(WorkerEntrypoint):
+    async def fetch(self, request: Any) -> Any:
+        return Response(f"{request.method} {request.url}", headers={"x-seen": request.headers.get("x-ask", "")})

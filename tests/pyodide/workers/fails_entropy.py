@@ -1,0 +1,5 @@
+"""An id made at the top level."""
+
+import uuid
+
+INSTANCE_ID = uuid.uuid4()

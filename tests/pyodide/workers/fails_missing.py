@@ -1,0 +1,3 @@
+"""A package that the bundle does not carry."""
+
+import numpy  # noqa: F401

@@ -1,0 +1,5 @@
+"""An unseeded generator at the top level."""
+
+import random
+
+GENERATOR = random.Random()

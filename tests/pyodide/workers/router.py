@@ -1,0 +1,18 @@
+"""Base of the sample Workers: the first path segment names a method, an exception becomes a 599 that shows it."""
+
+from typing import Any
+
+import js
+from workers import Response, WorkerEntrypoint
+
+
+class Routed(WorkerEntrypoint):
+    async def fetch(self, request: Any) -> Any:
+        url = js.URL.new(request.url)
+        name = url.pathname.strip("/").split("/")[0]
+        try:
+            return await getattr(self, f"_{name}")(request, url.searchParams)
+        except Exception as error:
+            if url.searchParams.has("uncaught"):
+                raise
+            return Response(f"{type(error).__name__}: {error}", status=599)
