@@ -1,4 +1,8 @@
-"""Lumigate's engine, set up as the rival is: finished spans go into a list, and nothing is sent."""
+"""Lumigate's engine as an application has it, with one destination that nothing is sent to.
+
+Finished spans go through the decision at the end of their trace into the destination's queue, and are taken from
+there as the exporter takes them.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,14 @@ import time
 from typing import Any
 
 from bench.rivals import RESOURCE
-from lumigate.telemetry.counts import Counts
-from lumigate.telemetry.ids import RandomIds
-from lumigate.telemetry.limits import Limits
-from lumigate.telemetry.meter import MeterProvider
+from lumigate.telemetry import Destination, Endpoint, Telemetry, TelemetryConfig
 from lumigate.telemetry.otlp import json as otlp_json
 from lumigate.telemetry.otlp import protobuf as otlp_protobuf
-from lumigate.telemetry.pipeline import Pipeline
-from lumigate.telemetry.readable import ReadableResource
-from lumigate.telemetry.records import Resource, Scope, SpanRecord
 from lumigate.telemetry.sampling import HeadSampler
-from lumigate.telemetry.streams import MetricSettings
-from lumigate.telemetry.tail import Tail, TailPolicy
-from lumigate.telemetry.tracer import TracerProvider
+from lumigate.telemetry.schema import Metric
+
+_LIFETIME_NS = 60_000_000_000
+_NOWHERE = Destination(name="bench", endpoints={"traces": Endpoint(url="http://localhost/v1/traces")})
 
 
 class _Clock:
@@ -39,39 +38,37 @@ class Engine:
     """The engine and its writers."""
 
     def __init__(self, sampler: HeadSampler | None = None) -> None:
-        counts = Counts()
-        self.resource = Resource(attributes=RESOURCE)
-        self._spans: list[SpanRecord] = []
-        pipeline = Pipeline(
+        self._telemetry = Telemetry(
+            TelemetryConfig(destinations=(_NOWHERE,)),
             clock=_Clock(),
-            ids=RandomIds(_Entropy()),
-            limits=Limits(),
-            counts=counts,
-            tail=Tail(TailPolicy(), head_samples_a_part=False),
-            sink=self._sink,
-            resource=lambda: ReadableResource(self.resource),
-            strict=True,
+            entropy=_Entropy(),
+            resource=RESOURCE,
+            sampler=sampler,
         )
-        self.tracer = TracerProvider(pipeline, sampler or HeadSampler()).get_tracer("bench", "1.0.0")
-        settings = MetricSettings(counts=counts, now_ns=time.time_ns, strict=True)
-        self.meters = MeterProvider(settings, Scope("bench", "1.0.0"))
+        self.tracer = self._telemetry.tracer("bench", "1.0.0")
+        (self.queue,) = (exporter.queue for exporter in self._telemetry._exporters)
 
-    def _sink(self, spans: Any, extra_bytes: int, *, important: bool) -> None:
-        self._spans += spans
+    def instrument(self, metric: Metric) -> Any:
+        """The instrument of a declaration."""
+        return self._telemetry.instrument(metric)
 
-    def take_spans(self) -> list[SpanRecord]:
+    def take_spans(self) -> list[Any]:
         """The spans that were kept since the last call."""
-        spans, self._spans = self._spans, []
+        spans: list[Any] = []
+        while (batch := self.queue.take(time.time_ns(), _LIFETIME_NS, exclusive=False)) is not None:
+            spans += batch.records()
+            self.queue.delivered(batch)
         return spans
 
     def spans_as_json(self) -> bytes:
         """OTLP/JSON, as the exporter sends it."""
-        return otlp_json.encode_traces(self.resource, self.take_spans())
+        return otlp_json.encode_traces(self._telemetry.resource, self.take_spans())
 
     def spans_as_protobuf(self) -> bytes:
         """OTLP/protobuf, as the exporter sends it."""
-        return otlp_protobuf.encode_traces(self.resource, self.take_spans())
+        return otlp_protobuf.encode_traces(self._telemetry.resource, self.take_spans())
 
     def metrics_as_json(self) -> bytes:
         """A collection of all metrics in OTLP/JSON."""
-        return otlp_json.encode_metrics(self.resource, self.meters.collect(time.time_ns()))
+        metrics = self._telemetry.meter_provider.collect(time.time_ns())
+        return otlp_json.encode_metrics(self._telemetry.resource, metrics)

@@ -1,7 +1,7 @@
 """What Workers have today: OpenTelemetry's SDK with its official encoders, set up as cheaply as it allows.
 
-No thread, an explicit resource (both fail on Workers otherwise), and finished spans collected into a list, so that
-no batching or export is charged to it. The JSON encoder is a package of its own, in no other use here: it is
+An explicit resource and no thread, since Workers have none: SimpleSpanProcessor, into a list, so that no export is
+charged to it. The JSON encoder is a package of its own, in no other use here: it is
 installed on demand (`bench/wheels.py`), hence the late imports.
 """
 
@@ -14,8 +14,11 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from lumigate.telemetry.schema import InstrumentKind, Metric
 
 RESOURCE = {
     "service.name": "lumigate",
@@ -26,29 +29,35 @@ RESOURCE = {
 }
 
 
-class _Collecting(SpanProcessor):
-    def __init__(self) -> None:
-        self.spans: list[ReadableSpan] = []
-
-    def on_end(self, span: ReadableSpan) -> None:
-        self.spans.append(span)
-
-
 class Sdk:
     """The SDK and its encoders."""
 
-    def __init__(self, sampler: Sampler | None = None) -> None:
+    def __init__(self) -> None:
         resource = Resource(RESOURCE)
-        self._collected = _Collecting()
-        provider = TracerProvider(sampler, resource, shutdown_on_exit=False)
-        provider.add_span_processor(self._collected)
+        self._finished = InMemorySpanExporter()
+        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(self._finished))
         self.tracer = provider.get_tracer("bench", "1.0.0")
         self._reader = InMemoryMetricReader()
-        self.meter = MeterProvider([self._reader], resource, shutdown_on_exit=False).get_meter("bench", "1.0.0")
+        self._meter = MeterProvider([self._reader], resource, shutdown_on_exit=False).get_meter(
+            "bench", "1.0.0"
+        )
+
+    def instrument(self, metric: Metric) -> Any:
+        """The SDK's instrument of the same name, kind and buckets."""
+        if metric.kind is InstrumentKind.HISTOGRAM:
+            return self._meter.create_histogram(
+                metric.name,
+                metric.unit,
+                metric.description,
+                explicit_bucket_boundaries_advisory=metric.buckets,
+            )
+        return self._meter.create_counter(metric.name, metric.unit, metric.description)
 
     def take_spans(self) -> Sequence[ReadableSpan]:
         """The spans that ended since the last call."""
-        spans, self._collected.spans = self._collected.spans, []
+        spans = self._finished.get_finished_spans()
+        self._finished.clear()
         return spans
 
     def spans_as_json(self) -> bytes:

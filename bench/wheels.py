@@ -29,6 +29,7 @@ _SAME_AS_HERE = (
 
 def rivals(runtime: Runtime) -> Path:
     """The folder to put on `sys.path`. Raises `local.wheels.PipFailed`."""
+    requirements: tuple[str, ...]
     if runtime == "native":
         requirements, selection = JSON_ENCODER, ["--no-deps"]
     else:

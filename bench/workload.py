@@ -6,10 +6,15 @@ attributes four repeat from request to request, as models and routes do, and fou
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from opentelemetry.trace import SpanKind, Tracer
+
+from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric
 
 SPANS_PER_REQUEST = 8
 _NAMES = (
@@ -27,14 +32,36 @@ _random = random.Random(20260808)
 
 type Attributes = dict[str, Any]
 
+_ATTRIBUTES = (
+    Attribute(key="http.route", description="The route."),
+    Attribute(key="http.response.status_code", description="The status.", type=int),
+    Attribute(key="gen_ai.request.model", description="The model."),
+)
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
-def span_attributes() -> Attributes:
-    """Eight attributes: five texts, two integers, a flag."""
+
+def _metric(name: str, kind: InstrumentKind) -> Metric:
+    buckets = _BUCKETS if kind is InstrumentKind.HISTOGRAM else ()
+    return Metric(
+        name=name, unit="s", kind=kind, description="For measuring.", attributes=_ATTRIBUTES, buckets=buckets
+    )
+
+
+METRICS = (
+    *(_metric(f"bench.duration.{number}", InstrumentKind.HISTOGRAM) for number in range(4)),
+    *(_metric(f"bench.count.{number}", InstrumentKind.COUNTER) for number in range(6)),
+)
+"""Of a request's ten measurements four are durations."""
+
+
+def span_attributes() -> tuple[Attributes, Attributes]:
+    """Eight attributes: what is known when the span starts, and what the answer tells."""
     return {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": _random.choice(_MODELS),
         "server.address": "api.openai.com",
+    }, {
         "gen_ai.response.id": f"chatcmpl-{_random.getrandbits(96):024x}",
         "gen_ai.usage.input_tokens": _random.randrange(8_000),
         "gen_ai.usage.output_tokens": _random.randrange(2_000),
@@ -49,6 +76,11 @@ def metric_attributes() -> Attributes:
         "http.response.status_code": _random.choice((200, 200, 200, 429)),
         "gen_ai.request.model": _random.choice(_MODELS),
     }
+
+
+def measurement() -> tuple[float, Attributes]:
+    """What a histogram records."""
+    return _random.expovariate(1.0), metric_attributes()
 
 
 def wide_event() -> Attributes:
@@ -72,13 +104,46 @@ def wide_event() -> Attributes:
     }
 
 
-def requests(count: int) -> list[list[Attributes]]:
-    """The attributes of the spans of `count` requests."""
-    return [[span_attributes() for _ in range(SPANS_PER_REQUEST)] for _ in range(count)]
+@dataclass(slots=True)
+class Request:
+    """One request to the gateway, as its telemetry sees it."""
+
+    spans: list[tuple[Attributes, Attributes]] = field(
+        default_factory=lambda: [span_attributes() for _ in _NAMES]
+    )
+    metrics: list[tuple[float, Attributes]] = field(default_factory=lambda: [measurement() for _ in METRICS])
+    event: Attributes = field(default_factory=wide_event)
 
 
-def trace_request(tracer: Tracer, attributes: list[Attributes]) -> None:
+def requests(count: int) -> list[Request]:
+    """Fresh requests, no two with the same ids and counts."""
+    return [Request() for _ in range(count)]
+
+
+def trace_request(tracer: Tracer, request: Request) -> None:
     """A server span and seven below it, started and ended in turn."""
-    with tracer.start_as_current_span(_NAMES[0], kind=SpanKind.SERVER, attributes=attributes[0]):
-        for name, given in zip(_NAMES[1:], attributes[1:], strict=True):
-            tracer.start_span(name, kind=SpanKind.CLIENT, attributes=given).end()
+    known, learned = request.spans[0]
+    with tracer.start_as_current_span(_NAMES[0], kind=SpanKind.SERVER, attributes=known) as root:
+        for name, (at_start, at_end) in zip(_NAMES[1:], request.spans[1:], strict=True):
+            span = tracer.start_span(name, kind=SpanKind.CLIENT, attributes=at_start)
+            span.set_attributes(at_end)
+            span.end()
+        root.set_attributes(learned)
+
+
+def record_metrics(instruments: Sequence[Any], request: Request) -> None:
+    """Ten measurements on ten instruments."""
+    for instrument, (amount, attributes) in zip(instruments, request.metrics, strict=True):
+        # Both sides' instruments have one of the two.
+        (instrument.record if hasattr(instrument, "record") else instrument.add)(amount, attributes)
+
+
+def write_point_and_event(request: Request) -> str:
+    """The Analytics Engine point and the wide event: the SDK has neither, so this is the same on both sides."""
+    event = request.event
+    point = {
+        "indexes": [event["tenant"]],
+        "blobs": [value for value in event.values() if isinstance(value, str)],
+        "doubles": [value for value in event.values() if not isinstance(value, str)],
+    }
+    return json.dumps(point) + json.dumps(event)

@@ -146,7 +146,7 @@ async def _serve(runtime: EmbeddedRuntime, arguments: argparse.Namespace) -> int
                 stats,
                 lambda: span_totals(runtime.gateway),
                 console,
-                exporting=bool(runtime.settings.get("OTEL_EXPORTER_OTLP_ENDPOINT")),
+                exporting=greeting.export_endpoint(runtime.settings) is not None,
             )
             activities.append(loop.create_task(view))
         load = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def greet(console: Console, runtime: EmbeddedRuntime, *, data: Path | None) -> N
         "upstream": f"{upstream}{mock}",
         "key set": settings.get("JWKS_URL"),
         "data": "nothing is kept" if data is None else str(data),
-        "telemetry": settings.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "shown here; add --otlp URL to export it",
+        "telemetry": export_endpoint(settings) or "shown here; add --otlp URL to export it",
     }
     console.print("[bold]Lumigate[/bold], embedded runtime. Ctrl-C ends it.\n")
     for name, value in rows.items():
@@ -43,6 +44,14 @@ def greet(console: Console, runtime: EmbeddedRuntime, *, data: Path | None) -> N
     )
     # Plain print: rich would break the line, and it is there to be pasted.
     print(_curl(runtime.url, token) + "\n", flush=True)
+
+
+def export_endpoint(settings: Mapping[str, Any]) -> str | None:
+    """Where spans are exported to, by OpenTelemetry's standard settings; None where they are not."""
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        if endpoint := settings.get(name):
+            return str(endpoint)
+    return None
 
 
 def _curl(url: str, token: str) -> str:

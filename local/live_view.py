@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,6 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from local.live_stats import LiveStats, Snapshot
+
+if TYPE_CHECKING:
+    from lumigate.telemetry import TelemetryStats
 
 REFRESH_SECONDS = 0.5
 LINE_SECONDS = 5.0
@@ -32,16 +35,17 @@ class SpanTotals:
 type Totals = Callable[[], SpanTotals]
 
 
-def span_totals(gateway: Any) -> SpanTotals:
-    """The totals of a gateway's `telemetry.stats()`; zeros where it keeps none."""
-    stats: Any = getattr(getattr(gateway, "telemetry", None), "stats", dict)()
-    dropped = getattr(stats, "dropped", {})
-    exported = getattr(stats, "exported", {})
+def span_totals(gateway: object) -> SpanTotals:
+    """The totals of a gateway's `telemetry.stats()`; zeros where it has none."""
+    telemetry = getattr(gateway, "telemetry", None)
+    if telemetry is None:
+        return SpanTotals()
+    stats: TelemetryStats = telemetry.stats()
     return SpanTotals(
-        kept=getattr(stats, "spans_kept", 0),
-        sampled_out=getattr(stats, "spans_sampled_out", 0),
-        dropped=sum(count for (signal, _), count in dropped.items() if signal == "traces"),
-        exported=sum(count for (_, signal), count in exported.items() if signal == "traces"),
+        kept=stats.spans_kept,
+        sampled_out=stats.spans_sampled_out,
+        dropped=stats.spans_dropped,
+        exported=stats.spans_exported,
     )
 
 

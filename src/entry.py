@@ -1,11 +1,12 @@
-"""Cloudflare's entrypoints: wiring only. `main` in wrangler.toml names this file; imports are relative to its folder."""
+"""Cloudflare's entrypoints: wiring only. `main` in wrangler.toml names this file; imports start at its folder."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lumigate.platform.workers.import_failure import BrokenIsolate
 from workers import DurableObject, WorkerEntrypoint
+
+from lumigate.platform.workers.import_failure import BrokenIsolate
 
 try:
     from lumigate.platform.workers import isolate

@@ -149,7 +149,9 @@ def _hex_to_base64(value: Any) -> Any:
     """OTLP/JSON writes ids in hex where proto3 JSON writes base64 (OTLP specification, «JSON Protobuf Encoding»)."""
     if isinstance(value, dict):
         return {
-            key: base64.b64encode(bytes.fromhex(item)).decode() if key in _HEX_FIELDS else _hex_to_base64(item)
+            key: base64.b64encode(bytes.fromhex(item)).decode()
+            if key in _HEX_FIELDS
+            else _hex_to_base64(item)
             for key, item in value.items()
         }
     return [_hex_to_base64(item) for item in value] if isinstance(value, list) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.runtime.sqlite import LARGE_BYTES, Database
+from local.runtime.sqlite import Database
 from lumigate.telemetry.host import Clock
 
 MAX_KEY_BYTES = 1024
@@ -18,17 +18,14 @@ class SqliteBlobs:
         self._clock = clock
 
     async def get(self, key: str) -> bytes | None:
-        rows = self._database.execute("SELECT value FROM blobs WHERE key = ?", (key,))
+        rows = self._database.read("SELECT value FROM blobs WHERE key = ?", (key,))
         return rows[0][0] if rows else None
 
     async def put(self, key: str, value: bytes) -> None:
         if not 0 < len(key.encode("utf-8")) <= MAX_KEY_BYTES:
             raise ValueError(f"a key of {len(key.encode('utf-8'))} bytes: R2 takes 1 to {MAX_KEY_BYTES}")
         parameters = (key, value, self._clock.now_ns())
-        if len(value) > LARGE_BYTES:
-            await self._database.execute_large(_PUT, parameters)
-        else:
-            self._database.execute(_PUT, parameters)
+        await self._database.write_sized(_PUT, parameters, size=len(value))
 
     async def delete(self, key: str) -> None:
-        self._database.execute("DELETE FROM blobs WHERE key = ?", (key,))
+        self._database.write("DELETE FROM blobs WHERE key = ?", (key,))

@@ -30,14 +30,14 @@ class SqliteDataPoints:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        database.execute(
+        database.write(
             "CREATE TABLE IF NOT EXISTS data_points "
             "(timestamp INTEGER, index1 TEXT, _sample_interval INTEGER, "
             + ", ".join([f"{name} TEXT" for name in _BLOBS] + [f"{name} REAL" for name in _DOUBLES])
             + ")"
         )
-        database.execute("CREATE INDEX IF NOT EXISTS data_points_by_time ON data_points (timestamp)")
-        database.execute(
+        database.write("CREATE INDEX IF NOT EXISTS data_points_by_time ON data_points (timestamp)")
+        database.write(
             "DELETE FROM data_points WHERE timestamp < ?", ((clock.now_ns() - KEPT_DAYS * _DAY_NS) // 10**9,)
         )
 
@@ -52,7 +52,7 @@ class SqliteDataPoints:
             *doubles,
             *[0.0] * (MAX_DOUBLES - len(doubles)),
         ]
-        self._database.execute(_INSERT, row)
+        self._database.write(_INSERT, row)
 
 
 def check_point(*, index: str, blobs: Sequence[str], doubles: Sequence[float]) -> None:

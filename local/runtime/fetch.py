@@ -47,7 +47,7 @@ class HttpxFetch:
                 response = await self._client.send(request, stream=True)
         except TimeoutError:
             raise FetchError("timeout", f"no headers within {timeout_seconds:g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, ExceptionGroup) as error:
             raise FetchError("connection", _describe(error)) from error
         return HttpxFetchResponse(response, self._background, idle_timeout_seconds)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.runtime.sqlite import LARGE_BYTES, Database
+from local.runtime.sqlite import Database
 from lumigate.telemetry.host import Clock
 
 MAX_KEY_BYTES = 512
@@ -23,7 +23,7 @@ class SqliteKeyValue:
 
     async def get(self, key: str) -> bytes | None:
         _check_key(key)
-        rows = self._database.execute(
+        rows = self._database.read(
             "SELECT value FROM key_value WHERE key = ? AND expires_ns > ?", (key, self._clock.now_ns())
         )
         return rows[0][0] if rows else None
@@ -35,17 +35,14 @@ class SqliteKeyValue:
         if ttl_seconds < MIN_TTL_SECONDS:
             raise ValueError(f"a time to live of {ttl_seconds} s is under KV's floor of {MIN_TTL_SECONDS}")
         parameters = (key, value, self._clock.now_ns() + ttl_seconds * 1_000_000_000)
-        if len(value) > LARGE_BYTES:
-            await self._database.execute_large(_PUT, parameters)
-        else:
-            self._database.execute(_PUT, parameters)
+        await self._database.write_sized(_PUT, parameters, size=len(value))
         self._puts += 1
         if self._puts % _PUTS_BETWEEN_PURGES == 0:
-            self._database.execute("DELETE FROM key_value WHERE expires_ns <= ?", (self._clock.now_ns(),))
+            self._database.write("DELETE FROM key_value WHERE expires_ns <= ?", (self._clock.now_ns(),))
 
     async def delete(self, key: str) -> None:
         _check_key(key)
-        self._database.execute("DELETE FROM key_value WHERE key = ?", (key,))
+        self._database.write("DELETE FROM key_value WHERE key = ?", (key,))
 
 
 def _check_key(key: str) -> None:

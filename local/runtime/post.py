@@ -39,5 +39,5 @@ class HttpxPost:
                 )
         except TimeoutError:
             raise PostError("timeout", f"no answer within {timeout_seconds:g} s") from None
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, UnicodeError, ValueError) as error:
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ValueError, ExceptionGroup) as error:
             raise PostError("connection", type(error).__name__) from error

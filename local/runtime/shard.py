@@ -21,10 +21,10 @@ class SqliteCounterShard:
 
     async def push(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
         text = json.dumps(batch, separators=(",", ":"))
-        self._database.execute(
+        self._database.write(
             "INSERT INTO shard_batches (stored_ns, batch) VALUES (?, ?)", (self._clock.now_ns(), text)
         )
-        self._database.execute(
+        self._database.write(
             "DELETE FROM shard_batches WHERE id <= (SELECT max(id) FROM shard_batches) - ?",
             (self.KEPT_BATCHES,),
         )
@@ -33,6 +33,5 @@ class SqliteCounterShard:
     def batches(self) -> list[dict[str, Any]]:
         """What was pushed, oldest first."""
         return [
-            json.loads(text)
-            for (text,) in self._database.execute("SELECT batch FROM shard_batches ORDER BY id")
+            json.loads(text) for (text,) in self._database.read("SELECT batch FROM shard_batches ORDER BY id")
         ]

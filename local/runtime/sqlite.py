@@ -1,21 +1,28 @@
 """SQLite under the stand-ins for KV, R2, Analytics Engine and the counter shard.
 
 Rules: write-ahead log; each statement commits by itself; what is small runs on the loop's thread, because a
-statement takes tens of microseconds and a hop to a thread takes more; values over `LARGE_BYTES` go to one
-worker thread with a connection of its own, because they take milliseconds. Data survive the death of the
+statement takes 3-20 us and a hop to a thread more; values over `LARGE_BYTES`, and folding the log back into the
+file, take milliseconds and go to one worker thread with a connection of its own. Data survive the death of the
 process; the last moments may be lost if the machine itself loses power (`synchronous=NORMAL`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-LARGE_BYTES = 128 * 1024
+logger = logging.getLogger(__name__)
+
+LARGE_BYTES = 64 * 1024
+LOG_BYTES = 8 * 1024 * 1024
+"""Roughly how long the log may grow before it is folded back."""
+
+_PAGE_BYTES = 4096
 
 _PRAGMAS = """
 PRAGMA journal_mode = WAL;
@@ -23,7 +30,7 @@ PRAGMA synchronous = NORMAL;
 PRAGMA busy_timeout = 5000;
 PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -16384;
-PRAGMA wal_autocheckpoint = 2000;
+PRAGMA wal_autocheckpoint = 0;
 """
 
 _SCHEMA = """
@@ -43,33 +50,39 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._connection = self._connect()
+        self._connection = _connect(path)
         self._connection.executescript(_SCHEMA)
-        self._worker: ThreadPoolExecutor | None = None
-        self._worker_connection: sqlite3.Connection | None = None
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="lumigate-sqlite")
+        self._worker_connection = _connect(path)
+        self._unfolded_bytes = 0
+        self._folding: Future[None] | None = None
 
-    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Run a short statement here and now; returns its rows."""
+    def read(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """The rows of a query, here and now."""
         return self._connection.execute(statement, parameters).fetchall()
 
-    async def execute_large(self, statement: str, parameters: Sequence[Any]) -> None:
-        """Run a statement that carries a large value on the worker thread."""
-        if self._worker is None:
-            self._worker = ThreadPoolExecutor(1, thread_name_prefix="lumigate-sqlite")
-            self._worker_connection = self._connect()
-        connection = self._worker_connection
-        assert connection is not None
-        await asyncio.get_running_loop().run_in_executor(
-            self._worker, connection.execute, statement, parameters
-        )
+    def write(self, statement: str, parameters: Sequence[Any] = (), *, size: int = 0) -> None:
+        """Run a short statement here and now. `size` is that of the value in it, in bytes."""
+        self._connection.execute(statement, parameters)
+        self._grown(size)
+
+    async def write_large(self, statement: str, parameters: Sequence[Any], *, size: int) -> None:
+        """Run a statement that carries a large value, on the worker thread."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._worker, self._worker_connection.execute, statement, parameters)
+        self._grown(size)
+
+    async def write_sized(self, statement: str, parameters: Sequence[Any], *, size: int) -> None:
+        """Run a statement on the thread that suits the size of its value."""
+        if size > LARGE_BYTES:
+            await self.write_large(statement, parameters, size=size)
+        else:
+            self.write(statement, parameters, size=size)
 
     def close(self) -> None:
-        """Wait for the worker and fold the log into the file."""
-        if self._worker is not None:
-            self._worker.shutdown()
-        if self._worker_connection is not None:
-            self._worker_connection.close()
+        """Let the worker end and fold the whole log into the file."""
+        self._worker.shutdown()
+        self._worker_connection.close()
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -78,8 +91,22 @@ class Database:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _connect(self) -> sqlite3.Connection:
-        # `check_same_thread`: the worker's connection is made and closed here and used there, never at once.
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        connection.executescript(_PRAGMAS)
-        return connection
+    def _grown(self, size: int) -> None:
+        self._unfolded_bytes += size + 2 * _PAGE_BYTES
+        if self._unfolded_bytes > LOG_BYTES and (self._folding is None or self._folding.done()):
+            self._unfolded_bytes = 0
+            self._folding = self._worker.submit(self._fold)
+
+    def _fold(self) -> None:
+        """Move the log's pages into the file without making anyone wait."""
+        try:
+            self._worker_connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error:
+            logger.exception("folding the log back failed")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # `check_same_thread`: the worker's connection is made and closed by one thread and used by another, in turn.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.executescript(_PRAGMAS)
+    return connection

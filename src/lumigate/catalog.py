@@ -22,7 +22,9 @@ HTTP_ROUTE = Attribute(
     description="The route's template; empty where none matched.",
     values=frozenset({"/health", "/v1/chat/completions", "/v1/models", ""}),
 )
-HTTP_STATUS = Attribute(key="http.response.status_code", description="The status that was answered.", type=int)
+HTTP_STATUS = Attribute(
+    key="http.response.status_code", description="The status that was answered.", type=int
+)
 ERROR_TYPE = Attribute(key="error.type", description="The error's stable code; absent on success.")
 
 AUTH_METHOD = Attribute(
@@ -425,17 +427,23 @@ SPANS: tuple[SpanType, ...] = (
 WIDE_EVENT: tuple[EventField, ...] = (
     EventField(name="event", description="`request`, `cron` or `import_failure`."),
     EventField(name="time", description="Arrival, RFC 3339, UTC."),
-    EventField(name="level", description="`info`; `warn` for upstream errors and aborts, `error` for our own."),
+    EventField(
+        name="level", description="`info`; `warn` for upstream errors and aborts, `error` for our own."
+    ),
     EventField(name="trace_id", description="The trace, kept or not."),
     EventField(name="span_id", description="The server span."),
     EventField(name="trace_kept", description="Whether the trace was kept.", type=bool),
     EventField(name="request_id", description="The x-request-id header of the answer."),
     EventField(name="tenant", description="Who pays."),
-    EventField(name="subject_hash", description="First 16 hex digits of the SHA-256 of the caller's subject."),
+    EventField(
+        name="subject_hash", description="First 16 hex digits of the SHA-256 of the caller's subject."
+    ),
     EventField(name="method", description="The request method."),
     EventField(name="route", description="The route's template."),
     EventField(name="status", description="The status answered; 499 if the client left first.", type=int),
-    EventField(name="outcome", description="complete, refused, client_abort, upstream_error, truncated or error."),
+    EventField(
+        name="outcome", description="complete, refused, client_abort, upstream_error, truncated or error."
+    ),
     EventField(name="error_code", description="The error's stable code; empty on success."),
     EventField(name="duration_ms", description="Arrival to last byte.", type=float, unit="ms"),
     EventField(name="upstream_ms", description="Waiting for providers.", type=float, unit="ms"),
@@ -487,6 +495,8 @@ DATA_POINT: tuple[PointColumn, ...] = (
     PointColumn(column="double7", name="cost_usd", description="What the request cost.", unit="{USD}"),
     PointColumn(column="double8", name="attempts", description="Model calls made."),
     PointColumn(column="double9", name="request_bytes", description="Size of the request's body.", unit="By"),
-    PointColumn(column="double10", name="response_bytes", description="Size of the answer's body.", unit="By"),
+    PointColumn(
+        column="double10", name="response_bytes", description="Size of the answer's body.", unit="By"
+    ),
     PointColumn(column="double11", name="stream", description="1 if the answer was a stream."),
 )

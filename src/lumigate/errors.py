@@ -21,7 +21,9 @@ class LumigateError(Exception):
     type: str = "server_error"
     code: str = "internal_error"
 
-    def __init__(self, message: str, *, param: str | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, message: str, *, param: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
@@ -133,7 +135,9 @@ class Unauthenticated(CallerError):
     @staticmethod
     def _challenge(reason: str) -> str:
         """RFC 6750, section 3: no error code when no credentials were sent."""
-        return "Bearer" if reason == "missing" else f'Bearer error="invalid_token", error_description="{reason}"'
+        return (
+            "Bearer" if reason == "missing" else f'Bearer error="invalid_token", error_description="{reason}"'
+        )
 
 
 class KeysUnavailable(Unauthenticated):
@@ -245,5 +249,7 @@ class ImportFailed(LumigateError):
     code = "import_failed"
 
     def __init__(self, module: str) -> None:
-        super().__init__("The deployment is incomplete: a module is missing. Quote the trace id when you report it.")
+        super().__init__(
+            "The deployment is incomplete: a module is missing. Quote the trace id when you report it."
+        )
         self.module = module

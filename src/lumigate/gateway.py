@@ -155,13 +155,12 @@ class Gateway:
             "url.scheme": request.scheme,
             "lumigate.request.id": request_id,
         }
-        for key, value in (
+        optional = (
             ("user_agent.original", request.headers.get("user-agent")),
             ("geo.country.iso_code", request.country),
             ("cloudflare.colo", request.colo),
-        ):
-            if value:
-                attributes[key] = value
+        )
+        attributes.update((key, value) for key, value in optional if value)
         span = self._tracer.start_span(
             f"{request.method} {route}" if route else request.method,
             context=self.telemetry.extract(request.headers),

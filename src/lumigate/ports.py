@@ -1,7 +1,7 @@
 """Everything the application asks of the platform under it, as small protocols.
 
-Two sets of adapters exist: `lumigate.platform.workers` (Cloudflare) and `local.runtime` (one CPython process). A `Ports`
-belongs to one request: on Workers, I/O that one request began must not be touched by another, so nothing taken from
+Two sets of adapters exist: `lumigate.platform.workers` (Cloudflare) and `local.runtime` (one CPython process). A
+`Ports` belongs to one request: on Workers, I/O that one request began must not be touched by another, so nothing taken from
 here is kept beyond the request, apart from imported keys, which are data.
 """
 

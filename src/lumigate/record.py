@@ -25,7 +25,9 @@ _LEVELS = {"upstream_error": "warn", "truncated": "warn", "client_abort": "warn"
 class RequestRecorder:
     """One an isolate."""
 
-    def __init__(self, telemetry: Telemetry, *, environment: str, version: str, silent_seconds: float) -> None:
+    def __init__(
+        self, telemetry: Telemetry, *, environment: str, version: str, silent_seconds: float
+    ) -> None:
         self._telemetry = telemetry
         self._environment = environment
         self._version = version
@@ -151,4 +153,6 @@ class RequestRecorder:
 
 def rfc3339(time_ns: int) -> str:
     """UTC, to the millisecond."""
-    return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )

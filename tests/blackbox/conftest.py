@@ -33,7 +33,7 @@ API_KEY = "lmg_blackbox_key"
 
 SETTINGS: dict[str, Any] = {
     "ENVIRONMENT": "test",
-    "UPSTREAM_TIMEOUT_SECONDS": "1",
+    "UPSTREAM_TIMEOUT_SECONDS": "3",
     "STREAM_IDLE_SECONDS": "1",
     "MAX_BODY_BYTES": "200000",
     "OTEL_BSP_SCHEDULE_DELAY": "50",
@@ -58,7 +58,12 @@ class Stage:
 
     def openai(self, **options: Any) -> openai.OpenAI:
         """The official client, pointed here, without retries of its own."""
-        settings = {"api_key": self.token(), "base_url": f"{self.url}/v1", "max_retries": 0, "timeout": 20} | options
+        settings = {
+            "api_key": self.token(),
+            "base_url": f"{self.url}/v1",
+            "max_retries": 0,
+            "timeout": 20,
+        } | options
         return openai.OpenAI(**settings)
 
     def event(self, request_id: str, timeout_seconds: float = 10.0) -> dict[str, Any]:
@@ -104,7 +109,7 @@ def _embedded() -> Iterator[Stage]:
         runtime = EmbeddedRuntime(settings)
         with run_in_thread(runtime):
             lines: list[str] = []
-            runtime.ports.console.subscribe(lines.append)
+            runtime.ports.console.listen(lines.append)
             yield Stage(
                 name="embedded",
                 url=runtime.url,

@@ -330,3 +330,17 @@ export class Ratelimit {
     return Object.fromEntries(this.#windows);
   }
 }
+
+// A refusal during the import is immediate, not a promise nobody may await; and the promise belongs to its invocation.
+for (const [binding, methods] of [
+  [KvNamespace, ["get", "getWithMetadata", "put", "delete", "list"]],
+  [R2Bucket, ["head", "get", "put", "delete", "list"]],
+  [Ratelimit, ["limit"]],
+]) {
+  for (const name of methods) {
+    const method = binding.prototype[name];
+    binding.prototype[name] = function (...args) {
+      return require("io").hold(method.apply(this, args), { what: binding.name });
+    };
+  }
+}

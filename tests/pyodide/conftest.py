@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.pyodide.runner import PyodideHost
+from tests.pyodide.upstream import Upstream
 
 WORKERS = Path(__file__).parent / "workers"
 
@@ -56,3 +57,19 @@ def started(make_host: Callable[..., PyodideHost]) -> Iterator[Callable[..., Pyo
     yield start
     for host in hosts:
         host.stop()
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def serving(started: Callable[..., PyodideHost]) -> PyodideHost:
+    """The Worker of workers/serving.py, with short limits."""
+    return started(
+        "serving.py",
+        bindings={"kv_namespaces": [{"binding": "KV"}], "crons": ["*/5 * * * *"]},
+        limits={"waitUntilMs": 1500, "subrequests": 20},
+    )

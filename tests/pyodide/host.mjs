@@ -16,6 +16,7 @@ import { pathToFileURL } from "node:url";
 
 import { AnalyticsEngineDataset, KvNamespace, R2Bucket, Ratelimit } from "./bindings.mjs";
 import { DEFAULT_LIMITS, describe, running } from "./runtime/context.mjs";
+import { broken, GLOBAL_SCOPE } from "./runtime/errors.mjs";
 import { listenForControl } from "./runtime/control.mjs";
 import { DurableObjectNamespace } from "./runtime/durable.mjs";
 import { makeGlobals } from "./runtime/globals.mjs";
@@ -85,7 +86,7 @@ process.on("unhandledRejection", (error) => log("error", [`Uncaught (in promise)
 try {
   await main();
 } catch (error) {
-  emit({ ready: false, error: describe(error), rule: error?.rule ?? error?.cause?.rule ?? ruleOf(error) });
+  emit({ ready: false, error: describe(error), rule: error?.rule ?? ruleOf(error) });
   process.exit(1);
 }
 
@@ -93,7 +94,7 @@ try {
 function ruleOf(error) {
   const text = String(error?.message ?? error);
   if (/Randomness is not allowed|outside of request context/.test(text)) return "entropy";
-  if (/Disallowed operation called within global scope/.test(text)) return "io";
+  if (text.includes(GLOBAL_SCOPE)) return broken.rule;
   if (/ModuleNotFoundError|ImportError/.test(text)) return "import";
   return "exception";
 }

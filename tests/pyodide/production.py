@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def declared_bindings() -> dict[str, Any]:
     """The bindings of the default environment, in the host's words."""
     wrangler = tomllib.loads((ROOT / "wrangler.toml").read_text("utf-8"))
-    sqlite = {name for migration in wrangler["migrations"] for name in migration.get("new_sqlite_classes", ())}
+    sqlite = {
+        name for migration in wrangler["migrations"] for name in migration.get("new_sqlite_classes", ())
+    }
     return {
         "kv_namespaces": wrangler["kv_namespaces"],
         "r2_buckets": wrangler["r2_buckets"],

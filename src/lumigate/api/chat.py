@@ -10,8 +10,8 @@ from lumigate.http.body import read_json_object
 from lumigate.http.types import Response
 from lumigate.llm.call import ModelCall
 from lumigate.llm.chat import ChatRequest
-from lumigate.llm.relay import relay
-from lumigate.llm.router import Router, Target
+from lumigate.llm.relay import StreamRelay
+from lumigate.llm.router import Router
 from lumigate.scope import Scope
 
 _EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -62,7 +62,7 @@ class ChatCompletions:
         def store(body: bytes) -> None:
             self._store(scope, call, key, _EVENT_STREAM, body)
 
-        events = relay(
+        relay = StreamRelay(
             call,
             response,
             strip_usage=not chat.wants_usage,
@@ -70,7 +70,11 @@ class ChatCompletions:
             idle_timeout_seconds=settings.stream_idle_seconds,
             on_complete=store,
         )
-        return Response(status=200, headers={"content-type": _EVENT_STREAM, "cache-control": "no-cache"}, body=events)
+        return Response(
+            status=200,
+            headers={"content-type": _EVENT_STREAM, "cache-control": "no-cache"},
+            body=relay.events(),
+        )
 
     def _store(self, scope: Scope, call: ModelCall, key: str | None, content_type: str, body: bytes) -> None:
         if key is None:

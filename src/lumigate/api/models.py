@@ -8,6 +8,8 @@ from lumigate.scope import Scope
 
 
 class Models:
+    """The handler; its answer does not change while the isolate lives."""
+
     def __init__(self, router: Router) -> None:
         # `created` is required by the shape and means nothing for an alias.
         data = [

@@ -86,7 +86,9 @@ class Authenticator:
         if not isinstance(subject, str) or not subject:
             raise Unauthenticated("malformed")
         tenant = token.claims.get(self._tenant_claim)
-        return Caller(tenant=tenant[:96] if isinstance(tenant, str) and tenant else subject[:96], subject=subject)
+        return Caller(
+            tenant=tenant[:96] if isinstance(tenant, str) and tenant else subject[:96], subject=subject
+        )
 
 
 def _credential(scope: Scope) -> str | None:

@@ -7,13 +7,13 @@ key (`jwk`, `jku`, `x5u`, `x5c`) or asks for extensions we do not know (`crit`) 
 from __future__ import annotations
 
 import binascii
-import json
 import re
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lumigate import strict_json
 from lumigate.errors import Unauthenticated
 
 MAX_TOKEN_CHARS = 8192
@@ -65,27 +65,13 @@ def _base64url(text: str) -> bytes:
         value = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
         raise Unauthenticated("malformed") from None
-    last = len(text) % 4
-    if last and _trailing_bits(text[-1]) & (0b1111 if last == 2 else 0b11):
+    if urlsafe_b64encode(value).rstrip(b"=") != text.encode("ascii"):  # bits left over at the end
         raise Unauthenticated("malformed")
     return value
 
 
-_ALPHABET = {
-    char: number
-    for number, char in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
-}
-
-
-def _trailing_bits(char: str) -> int:
-    return _ALPHABET[char]
-
-
 def _json_object(part: str) -> Mapping[str, Any]:
-    try:
-        value = json.loads(_base64url(part).decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise Unauthenticated("malformed") from None
-    if not isinstance(value, dict):
+    value = strict_json.load_object(_base64url(part))
+    if value is None:
         raise Unauthenticated("malformed")
     return value

@@ -9,12 +9,13 @@ keys in force.
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, set_span_in_context
 
+from lumigate import strict_json
 from lumigate.errors import KeysUnavailable, Unauthenticated
 from lumigate.ports import FetchError, VerifyKey
 from lumigate.scope import Scope, fail_span
@@ -70,10 +71,9 @@ class KeySet:
 
     async def _refresh(self, scope: Scope) -> None:
         """Outlives its request, so it is a trace of its own."""
-        try:
+        # A failure is counted in `_fetch`; the old keys stay in force.
+        with suppress(KeySetError):
             await self._fetch(scope, Context())
-        except KeySetError:
-            pass  # counted in `_fetch`; the old keys stay in force
 
     async def _fetch(self, scope: Scope, context: Context) -> None:
         self._tried_s = scope.clock.now_ns() / 1e9
@@ -95,7 +95,7 @@ class KeySet:
             span.end()
             scope.instruments.key_set_fetches.add(1, {"lumigate.key_set.result": result})
 
-    async def _download(self, scope: Scope) -> Any:
+    async def _download(self, scope: Scope) -> dict[str, Any] | None:
         try:
             response = await scope.ports.fetch(
                 "GET",
@@ -112,14 +112,11 @@ class KeySet:
             raise KeySetError(error.reason) from None
         if body is None:
             raise KeySetError("bad_content")
-        try:
-            return json.loads(body)
-        except (ValueError, RecursionError):
-            raise KeySetError("bad_content") from None
+        return strict_json.load_object(body)
 
-    async def _import(self, scope: Scope, document: Any) -> dict[str, VerifyKey]:
+    async def _import(self, scope: Scope, document: dict[str, Any] | None) -> dict[str, VerifyKey]:
         """The usable signing keys of a set; others are passed over (RFC 7517, section 5)."""
-        entries = document.get("keys") if isinstance(document, dict) else None
+        entries = document.get("keys") if document else None
         if not isinstance(entries, list):
             raise KeySetError("bad_content")
         keys: dict[str, VerifyKey] = {}

@@ -11,6 +11,8 @@ from lumigate.scope import Scope
 
 
 class RateLimiter:
+    """Asks the binding, once a request. `period_seconds` is the binding's own, told to refused callers."""
+
     def __init__(self, period_seconds: int) -> None:
         self._period_seconds = period_seconds
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, NoReturn
+from typing import Any
 
+from lumigate import strict_json
 from lumigate.errors import BodyTooLarge, InvalidJson, InvalidRequest, UnsupportedMediaType
 from lumigate.scope import Scope
 
@@ -27,21 +27,11 @@ async def read_json_object(scope: Scope, limit_bytes: int) -> dict[str, Any]:
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
-    """Strict JSON (RFC 8259): UTF-8, no NaN or Infinity, not nested beyond what can be read."""
+    """Raises `InvalidJson`, or `InvalidRequest` for JSON that is no object."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except UnicodeDecodeError as error:
-        raise InvalidJson(f"not UTF-8 at byte {error.start}") from None
-    except RecursionError:
-        raise InvalidJson("nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise InvalidJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
-    except ValueError:
-        raise InvalidJson("a number cannot be read") from None
+        value = strict_json.loads(body)
+    except strict_json.JsonError as error:
+        raise InvalidJson(str(error)) from None
     if not isinstance(value, dict):
         raise InvalidRequest("the body must be a JSON object")
     return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise InvalidJson(f"{name} is not a JSON value")

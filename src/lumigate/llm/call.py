@@ -53,7 +53,11 @@ class ModelCall:
         self.span = scope.tracer.start_span(
             f"chat {model}",
             kind=SpanKind.CLIENT,
-            attributes={**self._labels, **_request_attributes(chat, target), "lumigate.llm.attempt": facts.attempts},
+            attributes={
+                **self._labels,
+                **_request_attributes(chat, target),
+                "lumigate.llm.attempt": facts.attempts,
+            },
             parent=scope.span,
         )
         self._started_ns = scope.clock.now_ns()
@@ -180,32 +184,25 @@ class ModelCall:
 
 
 def _request_attributes(chat: ChatRequest, target: Target) -> dict[str, Any]:
-    attributes: dict[str, Any] = {
-        "gen_ai.request.stream": chat.stream,
-        "server.address": urlsplit(target.access.base_url).hostname or "",
-    }
-    for name, value in (
+    optional = (
         ("gen_ai.request.max_tokens", chat.max_tokens),
         ("gen_ai.request.temperature", chat.temperature),
         ("gen_ai.request.top_p", chat.top_p),
-    ):
-        if value is not None:
-            attributes[name] = value
-    return attributes
+    )
+    return {
+        "gen_ai.request.stream": chat.stream,
+        "server.address": urlsplit(target.access.base_url).hostname or "",
+        **{name: value for name, value in optional if value is not None},
+    }
 
 
 def _answer_attributes(answer: Answer, cost_usd: float) -> dict[str, Any]:
-    attributes: dict[str, Any] = {}
-    if answer.id:
-        attributes["gen_ai.response.id"] = answer.id
-    if answer.model:
-        attributes["gen_ai.response.model"] = answer.model
-    if answer.finish_reasons:
-        attributes["gen_ai.response.finish_reasons"] = answer.finish_reasons
-    if answer.input_tokens is not None:
-        attributes["gen_ai.usage.input_tokens"] = answer.input_tokens
-    if answer.output_tokens is not None:
-        attributes["gen_ai.usage.output_tokens"] = answer.output_tokens
-    if cost_usd:
-        attributes["lumigate.llm.cost"] = cost_usd
-    return attributes
+    optional = (
+        ("gen_ai.response.id", answer.id or None),
+        ("gen_ai.response.model", answer.model or None),
+        ("gen_ai.response.finish_reasons", answer.finish_reasons or None),
+        ("gen_ai.usage.input_tokens", answer.input_tokens),
+        ("gen_ai.usage.output_tokens", answer.output_tokens),
+        ("lumigate.llm.cost", cost_usd or None),
+    )
+    return {name: value for name, value in optional if value is not None}

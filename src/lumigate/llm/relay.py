@@ -11,7 +11,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 
-from lumigate.errors import InternalError, LumigateError, UpstreamBadAnswer, UpstreamTimeout, UpstreamUnreachable
+from lumigate.errors import (
+    InternalError,
+    LumigateError,
+    UpstreamBadAnswer,
+    UpstreamFailed,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from lumigate.http.sse import EventSplitter, EventTooLarge
 from lumigate.llm.call import ModelCall
 from lumigate.ports import FetchError, FetchResponse
@@ -19,81 +26,113 @@ from lumigate.ports import FetchError, FetchResponse
 _DONE_EVENT = b"data: [DONE]\n\n"
 
 
-async def relay(
-    call: ModelCall,
-    response: FetchResponse,
-    *,
-    strip_usage: bool,
-    keep_bytes: int,
-    idle_timeout_seconds: float,
-    on_complete: Callable[[bytes], None],
-) -> AsyncIterator[bytes]:
-    """Pass the stream on. `keep_bytes` bounds what is remembered of it for `on_complete`; a longer one is not kept."""
-    scope = call.scope
-    provider_name = call.target.access.name
-    splitter = EventSplitter()
-    kept: list[bytes] = []
-    kept_bytes = 0
-    done = False
-    failure: LumigateError | None = None
-    try:
-        async for chunk in response.chunks():
-            block = splitter.feed(chunk)
-            if done or not block:
-                continue
-            if not scope.facts.first_chunk_ns:
-                call.first_chunk()
-            scope.facts.last_active_ns = scope.clock.now_ns()
-            passed, done = call.target.provider.read_events(block, call.answer, strip_usage=strip_usage)
-            if not passed:
-                continue
-            kept_bytes += len(passed)
-            scope.facts.response_bytes += len(passed)
-            if kept_bytes <= keep_bytes:
-                kept.append(passed)
-            elif kept:
-                kept.clear()
-            yield passed
-        if not done and not splitter.rest and call.answer.finish_reasons and not call.answer.failed:
+class StreamRelay:
+    """One stream. `keep_bytes` bounds what is remembered of it for `on_complete`; a longer one is not kept."""
+
+    def __init__(
+        self,
+        call: ModelCall,
+        response: FetchResponse,
+        *,
+        strip_usage: bool,
+        keep_bytes: int,
+        idle_timeout_seconds: float,
+        on_complete: Callable[[bytes], None],
+    ) -> None:
+        self._call = call
+        self._scope = call.scope
+        self._response = response
+        self._strip_usage = strip_usage
+        self._idle_timeout_seconds = idle_timeout_seconds
+        self._on_complete = on_complete
+        self._splitter = EventSplitter()
+        self._kept: list[bytes] = []
+        self._room = keep_bytes
+        self._done = False
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """What goes out to the client. Every way out of here finishes the call and the scope."""
+        try:
+            async for chunk in self._response.chunks():
+                if passed := self._pass_on(chunk):
+                    yield passed
+        except (GeneratorExit, asyncio.CancelledError):
+            # The platform closes or cancels us: the client has gone.
+            self._scope.abort()
+            raise
+        except Exception as error:
+            if not (self._done and isinstance(error, FetchError)):
+                yield self._fail(error)
+                return
+        if last := self._end():
+            yield last
+
+    def _pass_on(self, chunk: bytes) -> bytes:
+        """The events that a chunk completes, ready to be sent on; b"" if there is none."""
+        block = self._splitter.feed(chunk)
+        if self._done or not block:
+            return b""
+        facts = self._scope.facts
+        if not facts.first_chunk_ns:
+            self._call.first_chunk()
+        facts.last_active_ns = self._scope.clock.now_ns()
+        answer = self._call.answer
+        passed, self._done = self._call.target.provider.read_events(
+            block, answer, strip_usage=self._strip_usage
+        )
+        facts.response_bytes += len(passed)
+        self._keep(passed)
+        return passed
+
+    def _keep(self, passed: bytes) -> None:
+        self._room -= len(passed)
+        if self._room >= 0:
+            self._kept.append(passed)
+        else:
+            self._kept.clear()
+
+    def _end(self) -> bytes:
+        """The provider has closed the stream: judge how it ended; the last thing to send, if any."""
+        call, answer = self._call, self._call.answer
+        if answer.failed:
+            # The provider's own error event has gone out already.
+            call.finish("upstream_failed")
+            self._scope.finish(200, "upstream_error", UpstreamFailed.code)
+            return b""
+        last = b""
+        if not self._done:
+            if self._splitter.rest or not answer.finish_reasons:
+                call.finish("truncated")
+                self._scope.finish(200, "truncated", "truncated")
+                cut = UpstreamBadAnswer(call.target.access.name, "the stream ended before the answer did")
+                return self._error_event(cut)
             # The answer is whole and only the closing mark is missing, as with some compatible servers.
-            done = True
-            kept.append(_DONE_EVENT)
-            yield _DONE_EVENT
-    except EventTooLarge:
-        failure = UpstreamBadAnswer(provider_name, "an event is too large")
-    except FetchError as error:
-        if not done:
-            failure = (
-                UpstreamTimeout(provider_name, idle_timeout_seconds)
-                if error.reason == "timeout"
-                else UpstreamUnreachable(provider_name)
-            )
-    except (GeneratorExit, asyncio.CancelledError):
-        # The platform closes or cancels us: the client has gone.
-        scope.abort()
-        raise
-    except Exception as error:  # a defect of ours: the client is told, the trace has the details
-        call.span.record_exception(error)
-        failure = InternalError()
-
-    if failure is not None:
-        call.fail(failure)
-        yield _error_event(failure, scope.trace_id)
-        scope.finish(200, "error" if isinstance(failure, InternalError) else "upstream_error", failure.code)
-    elif call.answer.failed:
-        call.finish("upstream_failed")
-        scope.finish(200, "upstream_error", "upstream_failed")
-    elif not done:
-        call.finish("truncated")
-        cut = UpstreamBadAnswer(provider_name, "the stream ended before the answer did")
-        yield _error_event(cut, scope.trace_id)
-        scope.finish(200, "truncated", "truncated")
-    else:
+            last = _DONE_EVENT
+            self._keep(last)
         call.finish("ok")
-        if kept_bytes <= keep_bytes:
-            on_complete(b"".join(kept))
-        scope.finish(200, "complete")
+        if self._room >= 0:
+            self._on_complete(b"".join(self._kept))
+        self._scope.finish(200, "complete")
+        return last
 
+    def _fail(self, error: Exception) -> bytes:
+        """Finish as failed; the event that tells the client."""
+        name = self._call.target.access.name
+        failure: LumigateError
+        if isinstance(error, EventTooLarge):
+            failure = UpstreamBadAnswer(name, "an event is too large")
+        elif isinstance(error, FetchError) and error.reason == "timeout":
+            failure = UpstreamTimeout(name, self._idle_timeout_seconds)
+        elif isinstance(error, FetchError):
+            failure = UpstreamUnreachable(name)
+        else:  # a defect of ours: the client is told that there is one, the trace what it is
+            self._call.span.record_exception(error)
+            failure = InternalError()
+        self._call.fail(failure)
+        outcome = "error" if isinstance(failure, InternalError) else "upstream_error"
+        self._scope.finish(200, outcome, failure.code)
+        return self._error_event(failure)
 
-def _error_event(error: LumigateError, trace_id: str) -> bytes:
-    return b"data: " + json.dumps(error.to_body(trace_id), separators=(",", ":")).encode("ascii") + b"\n\n"
+    def _error_event(self, error: LumigateError) -> bytes:
+        document = json.dumps(error.to_body(self._scope.trace_id), separators=(",", ":"))
+        return b"data: " + document.encode("ascii") + b"\n\n"

@@ -26,7 +26,8 @@ class Target:
         """What that usage costs at the routing table's prices; 0 where it names none."""
         route = self.route
         return (
-            input_tokens * (route.input_usd_per_mtok or 0.0) + output_tokens * (route.output_usd_per_mtok or 0.0)
+            input_tokens * (route.input_usd_per_mtok or 0.0)
+            + output_tokens * (route.output_usd_per_mtok or 0.0)
         ) / 1e6
 
 

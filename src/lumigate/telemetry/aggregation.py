@@ -104,9 +104,7 @@ class BucketsPoint:
 
     __slots__ = ("_bounds", "_seen", "attributes", "counts", "exemplars", "idle", "max", "min", "size", "sum")
 
-    def __init__(
-        self, attributes: Mapping[str, AttributeValue], size: int, bounds: Sequence[float]
-    ) -> None:
+    def __init__(self, attributes: Mapping[str, AttributeValue], size: int, bounds: Sequence[float]) -> None:
         self.attributes = attributes
         self.size = size
         self.idle = 0

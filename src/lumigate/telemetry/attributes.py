@@ -35,7 +35,7 @@ def cleaned(
     attributes: Mapping[Any, Any] | None, count_limit: int, length_limit: int
 ) -> tuple[dict[str, AttributeValue], int, bool]:
     """A fresh clean dict, how many were dropped, and whether it may be large (so that memory is counted exactly)."""
-    if not attributes:
+    if attributes is None:
         return {}, 0, False
     if type(attributes) is dict and len(attributes) <= count_limit and length_limit >= PLAIN_LENGTH:
         for key, value in attributes.items():
@@ -107,6 +107,14 @@ def clean_text(text: str, length_limit: int) -> str:
         # surrogate pairs become the character they stand for, lone ones U+FFFD
         return plain.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return plain
+
+
+def safe_text(value: object, length_limit: int) -> str:
+    """`str(value)` made clean; the type's name if the value cannot even be shown."""
+    try:
+        return clean_text(value if isinstance(value, str) else str(value), length_limit)
+    except Exception:
+        return type(value).__name__
 
 
 def _clean_scalar(value: object, length_limit: int) -> Scalar | None:

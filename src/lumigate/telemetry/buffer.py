@@ -46,7 +46,9 @@ class Batch:
 class Queue:
     """Entries waiting and batches in flight, together within the limits."""
 
-    def __init__(self, signal: str, config: BufferConfig, counts: Counts, *, newest_only: bool = False) -> None:
+    def __init__(
+        self, signal: str, config: BufferConfig, counts: Counts, *, newest_only: bool = False
+    ) -> None:
         self.signal = signal
         self.items = 0
         self.bytes = 0

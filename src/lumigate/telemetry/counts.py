@@ -23,6 +23,8 @@ class Counts:
     dropped: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     """(signal, reason): items lost against intention."""
     attributes_dropped: int = 0
+    events_dropped: int = 0
+    links_dropped: int = 0
     misuse: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     exported: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     """(destination, signal): items a destination accepted."""

@@ -112,6 +112,8 @@ def _headers(environment: Environment, variable: str) -> dict[str, str]:
         if not _HEADER_NAME.fullmatch(name):
             raise ConfigurationError(variable, "a header name holds characters that HTTP does not allow")
         if not value.isascii() or any(ord(character) < 32 for character in value):
-            raise ConfigurationError(variable, f"the value of {name} holds characters that HTTP does not allow")
+            raise ConfigurationError(
+                variable, f"the value of {name} holds characters that HTTP does not allow"
+            )
         headers[name.lower()] = value
     return headers

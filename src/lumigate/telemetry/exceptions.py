@@ -13,7 +13,9 @@ def describe_exception(
 ) -> dict[str, Any]:
     """Type, message and stack trace. The innermost frames are kept when the text is too long: they say where."""
     kind = type(exception)
-    qualified = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    qualified = (
+        kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    )
     described: dict[str, Any] = {"exception.type": qualified}
     try:
         described["exception.message"] = str(exception)

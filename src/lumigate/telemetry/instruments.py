@@ -23,19 +23,51 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _NOTHING: Final[Mapping[str, Any]] = {}
-DEFAULT_BOUNDS: Final = (0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0)  # fmt: skip
+DEFAULT_BOUNDS: Final = tuple(
+    map(float, (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000))
+)
 """The specification's default boundaries."""
 
 
-class _Instrument[P: (SumPoint, GaugePoint, BucketsPoint)]:
-    """What the synchronous instruments share: their stream, and which spans make exemplars."""
+class Instrument:
+    """Any synchronous instrument: `add`, `record` or `set`, whichever its kind has; the others are counted misuse."""
 
-    stream: Stream[P]
+    stream: Stream[Any]
     _exemplars: bool
 
-    def _init(self, stream: Stream[P]) -> None:
+    def _init(self, stream: Stream[Any]) -> None:
         self.stream = stream
         self._exemplars = stream.settings.exemplar_filter != "always_off"
+
+    def add(
+        self,
+        amount: float,
+        attributes: Mapping[str, Any] | None = None,
+        context: Context | None = None,
+        *,
+        span: Span | None = None,
+    ) -> None:
+        self.stream.misuse("wrong_kind", "add")
+
+    def record(
+        self,
+        amount: float,
+        attributes: Mapping[str, Any] | None = None,
+        context: Context | None = None,
+        *,
+        span: Span | None = None,
+    ) -> None:
+        self.stream.misuse("wrong_kind", "record")
+
+    def set(
+        self,
+        amount: float,
+        attributes: Mapping[str, Any] | None = None,
+        context: Context | None = None,
+        *,
+        span: Span | None = None,
+    ) -> None:
+        self.stream.misuse("wrong_kind", "set")
 
     def _taken(self, amount: float, context: Context | None, span: Span | None) -> TakenExemplar | None:
         """The measurement with its span, if that is sampled."""
@@ -50,7 +82,8 @@ class _Instrument[P: (SumPoint, GaugePoint, BucketsPoint)]:
         return None
 
 
-class _Adding(_Instrument[SumPoint]):
+class _Adding(Instrument):
+    stream: Stream[SumPoint]
     _lowest = float("-inf")
 
     def add(
@@ -105,8 +138,10 @@ class UpDownCounter(_Adding, api.UpDownCounter):
         self._init(stream)
 
 
-class Gauge(_Instrument[GaugePoint], api.Gauge):
+class Gauge(Instrument, api._Gauge):
     """A value that is set."""
+
+    stream: Stream[GaugePoint]
 
     def __init__(self, stream: Stream[GaugePoint]) -> None:
         self._init(stream)
@@ -137,8 +172,10 @@ class Gauge(_Instrument[GaugePoint], api.Gauge):
             point.exemplar = self._taken(amount, context, span)
 
 
-class Histogram(_Instrument[BucketsPoint], api.Histogram):
+class Histogram(Instrument, api.Histogram):
     """A distribution over explicit buckets."""
+
+    stream: Stream[BucketsPoint]
 
     def __init__(self, stream: Stream[BucketsPoint], bounds: Sequence[float]) -> None:
         self._init(stream)
@@ -172,9 +209,9 @@ class Histogram(_Instrument[BucketsPoint], api.Histogram):
             return
         point.counts[bucket] += 1
         point.sum += amount
-        if amount < point.min:
+        if amount < point.min:  # noqa: PLR1730 # min() costs three times as much, on the hot path
             point.min = amount
-        if amount > point.max:
+        if amount > point.max:  # noqa: PLR1730
             point.max = amount
         point.idle = 0
         if self._exemplars:

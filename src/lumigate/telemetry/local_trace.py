@@ -56,7 +56,7 @@ class LocalTrace:
         """The head sampler's, None if unknown."""
         self.caller_sampled = caller_sampled
         self.begun_ns = begun_ns
-        self.last_ns = 0
+        self.last_ns = begun_ns
         self.spans: list[RecordingSpan] = []
         self.open = 0
         self.root: RecordingSpan | None = None

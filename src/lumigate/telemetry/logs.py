@@ -9,7 +9,7 @@ from opentelemetry import _logs as api
 from opentelemetry import trace as trace_api
 from opentelemetry.context import Context
 
-from lumigate.telemetry.attributes import clean_text, clean_value, cleaned
+from lumigate.telemetry.attributes import clean_text, clean_value, cleaned, safe_text
 from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.exceptions import describe_exception
 from lumigate.telemetry.host import Clock
@@ -38,7 +38,7 @@ class Logger(api.Logger):
         self._counts = counts
         self._sink = sink
 
-    def emit(  # type: ignore[override] # the API's two overloads, and a span passed explicitly
+    def emit(
         self,
         record: api.LogRecord | None = None,
         *,
@@ -72,20 +72,20 @@ class Logger(api.Logger):
                 attributes = {**described, **(attributes or {})}
             clean, dropped, _ = cleaned(attributes, self._limits.log_attributes, self._limits.value_length)
             self._counts.attributes_dropped += dropped
-            severity = int(getattr(severity_number, "value", severity_number) or 0)
+            severity = 0 if severity_number is None else severity_number.value
             data = LogRecord(
                 scope=self._scope,
                 time_ns=timestamp if isinstance(timestamp, int) else now,
                 observed_ns=observed_timestamp if isinstance(observed_timestamp, int) else now,
                 body=clean_body(body, self._limits.value_length),
                 severity_number=severity,
-                severity_text=clean_text(str(severity_text or ""), 64),
+                severity_text=safe_text(severity_text or "", 64),
                 attributes=clean,
                 dropped_attributes=dropped,
                 trace_id=trace_id,
                 span_id=span_id,
                 flags=flags,
-                event_name=clean_text(str(event_name or ""), 256),
+                event_name=safe_text(event_name or "", 256),
             )
             self._sink(data, severity >= _ERROR_SEVERITY)
         except Exception:
@@ -142,9 +142,7 @@ def clean_body(body: Any, length_limit: int, depth: int = 0) -> Any:
     if depth < _MAX_DEPTH:
         if isinstance(body, Mapping):
             pairs = list(body.items())[:_MAX_ITEMS]
-            return {
-                clean_text(str(key), 256): clean_body(value, length_limit, depth + 1) for key, value in pairs
-            }
+            return {safe_text(key, 256): clean_body(value, length_limit, depth + 1) for key, value in pairs}
         if isinstance(body, (list, tuple)):
             return [clean_body(value, length_limit, depth + 1) for value in body[:_MAX_ITEMS]]
     value = clean_value(body, length_limit)

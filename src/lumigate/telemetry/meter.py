@@ -10,12 +10,12 @@ from opentelemetry import metrics as api
 from opentelemetry.metrics import CallbackT
 
 from lumigate.telemetry.aggregation import EXPORT, SHARD, GaugePoint, SumPoint
-from lumigate.telemetry.attributes import cleaned
+from lumigate.telemetry.attributes import cleaned, safe_text
 from lumigate.telemetry.instruments import (
     DEFAULT_BOUNDS,
     Counter,
     Gauge,
-    Histogram,
+    Instrument,
     UpDownCounter,
     histogram_stream,
 )
@@ -29,7 +29,6 @@ from lumigate.telemetry.records import MetricData, Scope
 from lumigate.telemetry.schema import InstrumentKind, Metric
 from lumigate.telemetry.streams import MetricSettings, Stream, StreamIdentity
 
-type Instrument = Counter | UpDownCounter | Histogram | Gauge
 _NAME: Final = re.compile(r"[a-zA-Z][-_./a-zA-Z0-9]{0,254}")
 
 
@@ -37,7 +36,12 @@ class MeterProvider(api.MeterProvider):
     """Owns every metric stream of the engine."""
 
     def __init__(
-        self, settings: MetricSettings, scope: Scope, declared: Iterable[Metric] = (), *, disabled: bool = False
+        self,
+        settings: MetricSettings,
+        scope: Scope,
+        declared: Iterable[Metric] = (),
+        *,
+        disabled: bool = False,
     ) -> None:
         self.settings = settings
         self._scope = scope
@@ -60,9 +64,9 @@ class MeterProvider(api.MeterProvider):
     def instrument(self, declaration: Metric | str) -> Instrument:
         """The instrument of a declaration (or of a declared name). Always the same object for the same name."""
         metric = self._declared[declaration] if isinstance(declaration, str) else declaration
-        instrument = self._instruments.get((self._scope, metric.name))
+        instrument = self._instruments.get((self._scope, metric.name.lower()))
         if instrument is None:
-            instrument = self._instruments[self._scope, metric.name] = self._make(metric)
+            instrument = self._instruments[self._scope, metric.name.lower()] = self._make(metric)
         made: Instrument = instrument
         return made
 
@@ -143,10 +147,12 @@ class Meter(api.Meter):
     ) -> api.Histogram:
         bounds = explicit_bucket_boundaries_advisory
         identity = self._identity(name, unit, description, "histogram")
-        made = histogram_stream(identity, self._provider.settings, DEFAULT_BOUNDS if bounds is None else bounds)
+        made = histogram_stream(
+            identity, self._provider.settings, DEFAULT_BOUNDS if bounds is None else bounds
+        )
         return self._registered(name, made)  # type: ignore[no-any-return]
 
-    def create_gauge(self, name: str, unit: str = "", description: str = "") -> api.Gauge:
+    def create_gauge(self, name: str, unit: str = "", description: str = "") -> api._Gauge:
         identity = self._identity(name, unit, description, "gauge")
         made = Gauge(Stream(identity, self._provider.settings, GaugePoint))
         return self._registered(name, made)  # type: ignore[no-any-return]
@@ -189,15 +195,15 @@ class Meter(api.Meter):
     ) -> StreamIdentity:
         return StreamIdentity(
             scope=self._scope,
-            name=str(name),
-            unit=str(unit or ""),
-            description=str(description or ""),
+            name=safe_text(name, 255),
+            unit=safe_text(unit or "", 63),
+            description=safe_text(description or "", 1024),
             kind=kind,
             monotonic=monotonic,
         )
 
     def _registered(self, name: str, instrument: Any) -> Any:
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(safe_text(name, 300)):
             # it works, but is exported nowhere
             self._provider.settings.counts.misuse["bad_instrument_name"] += 1
             return instrument

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 from opentelemetry import metrics as api
@@ -35,7 +35,7 @@ class ObservedStream(Stream[Any]):
                     raise error from None
 
     def _take(self, observation: Observation) -> None:
-        value = observation.value
+        value: object = observation.value
         if not isinstance(value, (int, float)) or value - value != 0:
             self.misuse("bad_amount", type(value).__name__)
             return
@@ -70,7 +70,7 @@ class ObservableGauge(api.ObservableGauge):
 
 def _as_function(callback: CallbackT) -> Any:
     """The API allows generators that are sent options and yield lists of observations."""
-    if callable(callback):
+    if not isinstance(callback, Generator):
         return callback
     generator = callback
     started = False
@@ -79,8 +79,9 @@ def _as_function(callback: CallbackT) -> Any:
         nonlocal started
         if not started:
             started = True
-            first = next(generator)
-            return first if first is not None else generator.send(options)
+            first: Iterable[Observation] | None = next(generator)
+            if first is not None:
+                return first
         return generator.send(options)
 
     return ask

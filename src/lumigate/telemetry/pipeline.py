@@ -176,9 +176,7 @@ class Pipeline:
             self.traces.pop(trace, None)
         self._release(trace, [span], keep=verdict.keep, important=verdict.important)
 
-    def _release(
-        self, trace: LocalTrace, spans: list[RecordingSpan], *, keep: bool, important: bool
-    ) -> None:
+    def _release(self, trace: LocalTrace, spans: list[RecordingSpan], *, keep: bool, important: bool) -> None:
         self.live_spans -= len(spans)
         extra = self._bytes.pop(trace, 0) if self._bytes else 0
         self.live_bytes -= extra
@@ -201,7 +199,8 @@ class Pipeline:
             span.dropped_events += len(span.events)
             span.dropped_links += len(span.links)
             self.counts.attributes_dropped += len(span.attributes)
-            self.counts.drop("traces", "memory")
+            self.counts.events_dropped += len(span.events)
+            self.counts.links_dropped += len(span.links)
             span.attributes, span.events, span.links = {}, (), ()
             return
         self._bytes[trace] = self._bytes.get(trace, 0) + size

@@ -21,7 +21,7 @@ from lumigate.telemetry.records import AttributeValue, EventRecord, LinkRecord, 
 if TYPE_CHECKING:
     from lumigate.telemetry.span import RecordingSpan
 
-_KINDS = (SpanKind.INTERNAL, *SpanKind)
+_KINDS: tuple[SpanKind, ...] = (SpanKind.INTERNAL, *SpanKind)
 _CODES = (StatusCode.UNSET, StatusCode.OK, StatusCode.ERROR)
 _IS_REMOTE = 0x200
 

@@ -14,6 +14,8 @@ OTHER = "other"
 
 
 class InstrumentKind(StrEnum):
+    """The kinds of instruments a metric may be declared as."""
+
     COUNTER = "counter"
     UP_DOWN_COUNTER = "up_down_counter"
     HISTOGRAM = "histogram"
@@ -48,7 +50,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanType:
-    """A span: `name` is a template whose `{…}` parts are attribute keys; `kind` as in the API (server, client, internal)."""
+    """A span: `name` is a template whose `{…}` parts are attribute keys; `kind` is server, client or internal."""
 
     name: str
     kind: str

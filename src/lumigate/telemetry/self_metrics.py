@@ -32,9 +32,6 @@ DROP_REASONS: Final = frozenset(
         "partial_success",
         "encode_failed",
         "span_limit",
-        "event_limit",
-        "link_limit",
-        "memory",
         "cardinality",
     }
 )
@@ -154,11 +151,18 @@ TRACES_UNFINISHED: Final = Metric(
     kind=InstrumentKind.COUNTER,
     description="Traces closed by the engine because their root was never ended.",
 )
-ATTRIBUTES_DROPPED: Final = Metric(
-    name="lumigate.telemetry.attributes.dropped",
-    unit="{attribute}",
+PARTS_DROPPED: Final = Metric(
+    name="lumigate.telemetry.parts.dropped",
+    unit="{part}",
     kind=InstrumentKind.COUNTER,
-    description="Attributes dropped for their type, their number, or because they were not declared.",
+    description="Attributes, events and links left out of what was kept: wrong type, too many, not declared.",
+    attributes=(
+        Attribute(
+            key="part",
+            description="What was left out.",
+            values=frozenset({"attribute", "event", "link"}),
+        ),
+    ),
 )
 MISUSE: Final = Metric(
     name="lumigate.telemetry.misuse",
@@ -192,7 +196,7 @@ SELF_METRICS: Final[tuple[Metric, ...]] = (
     SPANS,
     TRACES_KEPT,
     TRACES_UNFINISHED,
-    ATTRIBUTES_DROPPED,
+    PARTS_DROPPED,
     MISUSE,
     ENGINE_ERRORS,
 )

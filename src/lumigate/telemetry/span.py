@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from opentelemetry import trace as api
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, TraceState
 
-from lumigate.telemetry.attributes import clean_key, clean_text, clean_value, cleaned, is_plain
+from lumigate.telemetry.attributes import clean_key, clean_value, cleaned, is_plain, safe_text
 from lumigate.telemetry.exceptions import describe_exception
 from lumigate.telemetry.records import EventRecord, LinkRecord, Scope, SpanRecord
 
@@ -50,6 +50,11 @@ class Span(api.Span):
     def keep(self, reason: str) -> None:
         """Keep this trace whatever the share says; `reason` (say `fallback`) is recorded. The first reason stays."""
 
+    @property
+    @abstractmethod
+    def kept(self) -> bool:
+        """Whether the trace is exported. False until its local root has ended: that is when it is decided."""
+
 
 class UnsampledSpan(Span):
     """Stands for every span of a trace that is not recorded. Propagates its context and does nothing else."""
@@ -72,6 +77,10 @@ class UnsampledSpan(Span):
 
     def keep(self, reason: str) -> None:
         pass
+
+    @property
+    def kept(self) -> bool:
+        return False
 
     def end(self, end_time: int | None = None) -> None:
         pass
@@ -114,7 +123,7 @@ class RecordingSpan(SpanRecord, Span):
 
     __slots__ = ("_context", "_options", "_parent", "_trace")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 # one call a span: keyword arguments cost a third of it
         self,
         trace: LocalTrace,
         parent: RecordingSpan | None,
@@ -164,7 +173,12 @@ class RecordingSpan(SpanRecord, Span):
 
     def keep(self, reason: str) -> None:
         if not self._trace.keep_reason:
-            self._trace.keep_reason = clean_text(str(reason), 64)
+            self._trace.keep_reason = safe_text(reason, 64)
+
+    @property
+    def kept(self) -> bool:
+        verdict = self._trace.verdict
+        return verdict is not None and verdict.keep
 
     def set_attribute(self, key: str, value: Any) -> None:
         if self.end_ns:
@@ -183,7 +197,11 @@ class RecordingSpan(SpanRecord, Span):
             self._drop_attributes(1)
             return
         name, clean = clean_key(key, limits.span_value_length), clean_value(value, limits.span_value_length)
-        if name is None or clean is None or (name not in attributes and len(attributes) >= limits.span_attributes):
+        if (
+            name is None
+            or clean is None
+            or (name not in attributes and len(attributes) >= limits.span_attributes)
+        ):
             self._drop_attributes(1)
             return
         attributes[name] = clean
@@ -206,12 +224,11 @@ class RecordingSpan(SpanRecord, Span):
         limits = self._trace.pipeline.limits
         if len(self.events) >= limits.events:
             self.dropped_events += 1
-            self._trace.pipeline.counts.drop("traces", "event_limit")
+            self._trace.pipeline.counts.events_dropped += 1
             return
         clean, dropped, _ = cleaned(attributes, limits.event_attributes, limits.value_length)
-        event = EventRecord(
-            clean_text(str(name), limits.value_length), self._moment(timestamp), clean, dropped
-        )
+        self._trace.pipeline.counts.attributes_dropped += dropped
+        event = EventRecord(safe_text(name, limits.value_length), self._moment(timestamp), clean, dropped)
         if self.events:
             cast("list[EventRecord]", self.events).append(event)
         else:
@@ -222,16 +239,19 @@ class RecordingSpan(SpanRecord, Span):
         if self.end_ns:
             self._misuse("link_after_end")
             return
-        if not isinstance(context, SpanContext) or not (
-            context.is_valid or attributes or context.trace_state
-        ):
+        target: object = context
+        if not isinstance(target, SpanContext):
+            self._misuse("bad_link")
+            return
+        if not (context.is_valid or attributes or context.trace_state):
             return
         limits = self._trace.pipeline.limits
         if len(self.links) >= limits.links:
             self.dropped_links += 1
-            self._trace.pipeline.counts.drop("traces", "link_limit")
+            self._trace.pipeline.counts.links_dropped += 1
             return
         clean, dropped, _ = cleaned(attributes, limits.link_attributes, limits.value_length)
+        self._trace.pipeline.counts.attributes_dropped += dropped
         link = LinkRecord(
             context.trace_id,
             context.span_id,
@@ -250,22 +270,21 @@ class RecordingSpan(SpanRecord, Span):
         if self.end_ns:
             self._misuse("name_after_end")
             return
-        self.name = clean_text(str(name), self._trace.pipeline.limits.span_value_length)
+        self.name = safe_text(name, self._trace.pipeline.limits.span_value_length)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         if self.end_ns:
             self._misuse("status_after_end")
             return
+        code: object = status
         if isinstance(status, Status):
             code, description = status.status_code, status.description
-        else:
-            code = status
         # OK is final, and UNSET is never set: https://opentelemetry.io/docs/specs/otel/trace/api/#set-status
         if self.status_code == _OK or not isinstance(code, StatusCode) or code is StatusCode.UNSET:
             return
         self.status_code = code.value
         self.status_message = (
-            clean_text(str(description), self._trace.pipeline.limits.value_length)
+            safe_text(description, self._trace.pipeline.limits.value_length)
             if description and code is StatusCode.ERROR
             else ""
         )

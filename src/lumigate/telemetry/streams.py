@@ -7,11 +7,12 @@ lookup. Sets beyond the cardinality limit share one point marked `otel.metric.ov
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from lumigate.telemetry.aggregation import EXPORT, SHARD, Point
-from lumigate.telemetry.attributes import clean_text, clean_value, cleaned
+from lumigate.telemetry.attributes import cleaned, safe_text
 from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.errors import MisuseError
 from lumigate.telemetry.records import CUMULATIVE, DELTA, MetricData, MetricKind, Scope
@@ -52,6 +53,7 @@ class MetricSettings:
     now_ns: Callable[[], int]
     temporality: int = DELTA
     exemplar_filter: str = "trace_based"
+    histogram: str = "explicit_bucket_histogram"
     strict: bool = False
 
 
@@ -106,13 +108,12 @@ class Stream[P: Point]:
                 if self._overflow is None:
                     self._overflow = self._new_point({OVERFLOW: True}, -1)
                 self.settings.counts.drop("metrics", "cardinality")
-                return self._overflow
-            point = self._distinct[key] = self._new_point(clean, len(attributes))
+                point = self._overflow
+            else:
+                point = self._distinct[key] = self._new_point(clean, len(attributes))
         if len(self.points) < 4 * self.identity.cardinality_limit:
-            try:
+            with suppress(TypeError):  # an unhashable value: found the slow way each time
                 self.points[self.raw_key(attributes)] = point
-            except TypeError:
-                pass  # an unhashable value: found the slow way each time
         return point
 
     def raw_key(self, attributes: Mapping[str, Any]) -> Hashable:
@@ -179,7 +180,7 @@ class Stream[P: Point]:
             if attribute.values is not None:
                 clean[attribute.key] = str(value) if value in attribute.values else OTHER
             elif attribute.type is str:
-                clean[attribute.key] = clean_text(str(value), _VALUE_LENGTH)
+                clean[attribute.key] = safe_text(value, _VALUE_LENGTH)
             elif type(value) is attribute.type:
                 clean[attribute.key] = value
             else:
@@ -210,6 +211,3 @@ class Stream[P: Point]:
         if forgotten:
             gone = {id(self._distinct.pop(key)) for key in forgotten}
             self.points = {key: point for key, point in self.points.items() if id(point) not in gone}
-
-
-__all__ = ["OVERFLOW", "MetricSettings", "Stream", "StreamIdentity", "clean_value"]

@@ -11,7 +11,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from opentelemetry import context as context_api
 from opentelemetry import trace as api
@@ -19,7 +19,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-from lumigate.telemetry.attributes import clean_text, cleaned
+from lumigate.telemetry.attributes import cleaned, safe_text
 from lumigate.telemetry.consistent import with_threshold
 from lumigate.telemetry.ids import is_random
 from lumigate.telemetry.local_trace import LocalTrace
@@ -60,6 +60,7 @@ class Tracer(api.Tracer):
         self._head = sampler if isinstance(sampler, HeadSampler) else HeadSampler()
         self._foreign = None if isinstance(sampler, HeadSampler) else sampler
         self._disabled = disabled
+        self._random_flag = _RANDOM if is_random(pipeline.ids) else 0
 
     def start_span(
         self,
@@ -79,12 +80,15 @@ class Tracer(api.Tracer):
         try:
             if parent is _CURRENT:
                 parent = api.get_current_span(context)
-            if type(parent) is RecordingSpan and self._foreign is None:
-                trace = parent._trace
+            if (
+                type(parent) is RecordingSpan
+                and self._foreign is None
+                and (trace := parent._trace).pipeline is pipeline
+            ):
                 if not pipeline.has_room(trace) or (trace.verdict is not None and not trace.verdict.keep):
                     return self._without_record(parent)
                 if type(name) is not str or len(name) > _MAX_NAME or not name.isascii():
-                    name = clean_text(str(name), _MAX_NAME)
+                    name = safe_text(name, _MAX_NAME)
                 limits = pipeline.limits
                 clean, dropped, heavy = cleaned(attributes, limits.span_attributes, limits.span_value_length)
                 if start_time is None:
@@ -161,60 +165,51 @@ class Tracer(api.Tracer):
         """A span without a recording local parent, or one that an SDK sampler must be asked about."""
         pipeline = self._pipeline
         parent_span = api.get_current_span(context)
-        parent: SpanContext | None = parent_span.get_span_context()
-        if parent is not None and not parent.is_valid:
-            parent = None
+        parent = parent_span.get_span_context()
         if self._disabled:
             return self._without_record(parent_span)
-        ids = pipeline.ids
-        if parent is None:
-            trace_id, trace_state = ids.generate_trace_id(), ""
-            flags = _RANDOM if is_random(ids) else 0
-        else:
-            trace_id, flags = parent.trace_id, int(parent.trace_flags) & _RANDOM
-            trace_state = parent.trace_state.to_header() if parent.trace_state else ""
-        name = clean_text(str(name), _MAX_NAME)
-        threshold: int | None = None
-        if self._foreign is None:
-            recording, threshold = self._head.decide(trace_id, parent, trace_state)
-            sampled = recording
-            if sampled and threshold and (parent is None or not self._head.parent_based):
-                trace_state = with_threshold(trace_state, threshold)
-        else:
-            result = self._foreign.should_sample(context, trace_id, name, kind, attributes, links or ())
-            recording, sampled = result.decision.is_recording(), result.decision.is_sampled()
-            attributes = result.attributes
-            trace_state = result.trace_state.to_header() if result.trace_state else ""
-        flags |= _SAMPLED if sampled else 0
-        span_id = ids.generate_span_id()
-        if not recording:
+        name = safe_text(name, _MAX_NAME)
+        head = self._decide(parent, context, name, kind, attributes, links)
+        span_id = pipeline.ids.generate_span_id()
+        if not head.recording:
             pipeline.counts.spans_unsampled += 1
-            state = api.TraceState.from_header([trace_state]) if trace_state else None
-            return UnsampledSpan(trace_id, span_id, flags, state)
-        local = parent_span if type(parent_span) is RecordingSpan else None
+            state = api.TraceState.from_header([head.trace_state]) if head.trace_state else None
+            return UnsampledSpan(head.trace_id, span_id, head.flags, state)
+        # a span of another engine is a parent like any from outside
+        local = (
+            parent_span
+            if type(parent_span) is RecordingSpan and parent_span._trace.pipeline is pipeline
+            else None
+        )
         if local is not None:
             trace = local._trace
             if not pipeline.has_room(trace):
                 return self._without_record(local)
         else:
-            caller_sampled = parent is not None and bool(parent.trace_flags & _SAMPLED)
-            begun_ns = pipeline.now_ns()
-            trace = LocalTrace(pipeline, trace_id, trace_state, flags, threshold, caller_sampled, begun_ns)
+            caller_sampled = parent.is_valid and bool(parent.trace_flags & _SAMPLED)
+            trace = LocalTrace(
+                pipeline,
+                head.trace_id,
+                head.trace_state,
+                head.flags,
+                head.threshold,
+                caller_sampled,
+                pipeline.now_ns(),
+            )
             pipeline.begin_trace(trace)
         limits = pipeline.limits
-        clean, dropped, heavy = cleaned(attributes, limits.span_attributes, limits.span_value_length)
+        clean, dropped, heavy = cleaned(head.attributes, limits.span_attributes, limits.span_value_length)
         if start_time is None:
-            start_ns = trace.stamp()
+            start_ns = trace.begun_ns if local is None else trace.stamp()
         else:
-            start_ns = self._given(trace, start_time, local.start_ns if local is not None else 0)
+            start_ns = self._given(trace, start_time, 0 if local is None else local.start_ns)
         if local is not None and local.end_ns and start_ns > local.end_ns:
             start_ns = local.end_ns
-        remote = IS_REMOTE if parent is not None and parent.is_remote else 0
         span = RecordingSpan(
             trace,
             local,
-            parent.span_id if parent is not None else 0,
-            flags | HAS_IS_REMOTE | remote,
+            parent.span_id if parent.is_valid else 0,
+            head.flags | HAS_IS_REMOTE | (IS_REMOTE if parent.is_valid and parent.is_remote else 0),
             span_id,
             name,
             kind._value_ + 1 if type(kind) is SpanKind else 1,
@@ -223,10 +218,45 @@ class Tracer(api.Tracer):
             clean,
             options,
         )
-        span.trace_state = trace_state
+        span.trace_state = head.trace_state
         if local is None:
             trace.root = span
         return self._begun(trace, span, dropped, heavy, links, context)
+
+    def _decide(
+        self,
+        parent: SpanContext,
+        context: Context,
+        name: str,
+        kind: SpanKind,
+        attributes: Mapping[str, Any] | None,
+        links: Sequence[Link] | None,
+    ) -> _Head:
+        ids = self._pipeline.ids
+        if parent.is_valid:
+            trace_id, flags = parent.trace_id, int(parent.trace_flags) & _RANDOM
+            trace_state = parent.trace_state.to_header() if parent.trace_state else ""
+        else:
+            trace_id, trace_state = ids.generate_trace_id(), ""
+            flags = self._random_flag
+        if self._foreign is not None:
+            result = self._foreign.should_sample(context, trace_id, name, kind, attributes, links or ())
+            sampled = result.decision.is_sampled()
+            return _Head(
+                trace_id,
+                result.trace_state.to_header() if result.trace_state else "",
+                flags | (_SAMPLED if sampled else 0),
+                result.decision.is_recording(),
+                None,
+                result.attributes,
+            )
+        head = self._head
+        sampled, threshold = head.decide(trace_id, parent if parent.is_valid else None, trace_state)
+        if sampled and threshold and not (head.parent_based and parent.is_valid):
+            trace_state = with_threshold(trace_state, threshold)
+        return _Head(
+            trace_id, trace_state, flags | (_SAMPLED if sampled else 0), sampled, threshold, attributes
+        )
 
     def _begun(
         self,
@@ -270,6 +300,17 @@ class Tracer(api.Tracer):
             return trace.stamp()
         trace.explicit_times = True
         return max(start_time, earliest_ns)
+
+
+class _Head(NamedTuple):
+    """What the head sampler decided about a span without a recording local parent."""
+
+    trace_id: int
+    trace_state: str
+    flags: int
+    recording: bool
+    threshold: int | None
+    attributes: Mapping[str, Any] | None
 
 
 class CurrentSpan:
@@ -336,7 +377,7 @@ class TracerProvider(api.TracerProvider):
         schema_url: str | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> Tracer:
-        name = clean_text(str(instrumenting_module_name or ""), _MAX_NAME)
+        name = safe_text(instrumenting_module_name or "", _MAX_NAME)
         key = (name, instrumenting_library_version or "", schema_url or "")
         tracer = self._tracers.get(key) if not attributes else None
         if tracer is None:

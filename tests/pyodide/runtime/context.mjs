@@ -44,6 +44,7 @@ export class Invocation {
     this.onDeath = new Set();
     this.open = 0;
     this.waiting = [];
+    this.stalled = new Set(); // bodies that nobody has begun to read
     this.subrequests = 0;
     this.internalSubrequests = 0;
     this.dataPoints = 0;
@@ -149,11 +150,11 @@ export class Invocation {
   }
 
   /** One of the few connections a context may have open; resolves to the function that gives it back. */
-  async connection(stalled) {
+  async connection() {
     if (this.open >= this.limits.connections) {
       await new Promise((resolve) => {
         this.waiting.push(resolve);
-        this.cancelStalled?.();
+        this.cancelStalled();
       });
     }
     this.open += 1;
@@ -164,6 +165,14 @@ export class Invocation {
       this.open -= 1;
       this.waiting.shift()?.();
     };
+  }
+
+  /** When others wait and nobody reads what the open connections brought, the oldest of them gives way. */
+  cancelStalled() {
+    if (this.waiting.length > 0 && this.stalled.size >= this.limits.connections) {
+      const [oldest] = this.stalled;
+      oldest.cancel();
+    }
   }
 
   count(internal) {

@@ -3,7 +3,8 @@
 // Rules:
 // - arguments and results are structured clones, so what production cannot serialise raises;
 // - an object has one context for all its events: what it holds is its own, not its callers';
-// - events wait while a storage operation or `blockConcurrencyWhile` is under way;
+// - events wait while a storage operation or `blockConcurrencyWhile` is under way, but not between two operations: Python
+//   goes on in a later turn of the loop, so another event may come first (a lock of the object's own is legal);
 // - an object can be evicted between events: memory goes, storage stays;
 // - methods whose name starts with an underscore cannot be called;
 // - an alarm that raises is tried again with growing pauses, at most six times.
@@ -12,8 +13,9 @@ import { createHash, randomBytes } from "node:crypto";
 
 import { clock } from "./clock.mjs";
 import { describe, Invocation, io, outside } from "./context.mjs";
-import { RuleError } from "./errors.mjs";
+import { NOT_A_RESPONSE, RuleError } from "./errors.mjs";
 import { log } from "./log.mjs";
+import { receivedRequest, receivedResponse, WorkerRequest, WorkerResponse } from "./messages.mjs";
 import { DurableObjectStorage } from "./storage.mjs";
 
 const ALARM_RETRIES = 6;
@@ -100,7 +102,7 @@ class Actor {
       await this.#delivered();
       clock.advance();
       const { context, instance } = this.#alive();
-      return Promise.race([context.run(() => event(instance)), context.failed]);
+      return Promise.race([context.run(() => event(instance, context)), context.failed]);
     });
   }
 
@@ -224,9 +226,13 @@ export class DurableObjectNamespace {
         return actor.id.name;
       }
       fetch(input, init) {
-        const request = new interpreter.globals.Request(input, init);
-        return io("DurableObject", () =>
-          actor.deliver((instance) => interpreter.call(instance, "fetch", [request], { relaxed: true })));
+        const request = new WorkerRequest(input, init);
+        return io("DurableObject", async (caller) => {
+          const response = await actor.deliver((instance, context) =>
+            interpreter.call(instance, "fetch", [receivedRequest(context, request)], { relaxed: true }));
+          if (!(response instanceof WorkerResponse)) throw new TypeError(NOT_A_RESPONSE);
+          return receivedResponse(caller, response);
+        });
       }
     })();
     return new Proxy(stub, {

@@ -26,10 +26,13 @@ export const PYTHON_BODY =
 
 export const networkLost = () => Object.assign(new Error("Network connection lost."), { retryable: true });
 
-/** An error that names the rule it comes from, so that a failing import says which. */
+export const broken = { rule: undefined };
+
+/** An error that names the rule it comes from; `broken` remembers it, because on its way through Python it loses the name. */
 export class RuleError extends Error {
   constructor(rule, message) {
     super(message);
+    broken.rule = rule;
     this.name = "Error";
     this.rule = rule;
   }

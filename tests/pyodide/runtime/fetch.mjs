@@ -57,7 +57,7 @@ async function perform(context, request) {
   const finish = () => {
     release();
     context.onDeath.delete(close);
-    context.stalled?.delete(body);
+    context.stalled.delete(body);
   };
   const signals = signal ? AbortSignal.any([signal, connection.signal]) : connection.signal;
   const body = { cancel: () => {} };
@@ -80,10 +80,8 @@ async function perform(context, request) {
     connection.abort();
     finish();
   };
-  stalledOf(context).add(body);
-  context.cancelStalled = () => {
-    if (context.stalled.size >= context.limits.connections) context.stalled.values().next().value.cancel();
-  };
+  context.stalled.add(body);
+  context.cancelStalled();
   const stream = networkStream(context, {
     async pull() {
       context.stalled.delete(body);
@@ -107,5 +105,3 @@ async function perform(context, request) {
   });
   return fetchedResponse(context, native, stream);
 }
-
-const stalledOf = (context) => (context.stalled ??= new Set());

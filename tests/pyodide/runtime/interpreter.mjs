@@ -204,24 +204,37 @@ export class Interpreter {
     const method = instance[name];
     if (typeof method !== "function") throw new TypeError(`Method ${name} does not exist`);
     method.destroy();
-    const coroutine = this.entrypoints.call(relaxed, instance, name, ...args);
-    try {
-      return await coroutine;
-    } finally {
-      coroutine.destroy();
-    }
+    return this.#outcome(this.entrypoints.call(relaxed, instance, name, ...args));
   }
 
   /** Calls a handler that gets JavaScript values as they are. */
   async callSpecial(instance, name, args) {
     const method = instance[name];
     if (typeof method !== "function") throw new TypeError(`Method ${name} does not exist`);
-    const coroutine = this.entrypoints.call_special(method, ...args);
     try {
-      return await coroutine;
+      return await this.#outcome(this.entrypoints.call_special(method, ...args));
+    } finally {
+      method.destroy();
+    }
+  }
+
+  /** What a coroutine comes to; Python must finish it in the context it began in, not in that of another's I/O. */
+  async #outcome(coroutine) {
+    const context = running();
+    try {
+      return await new Promise((resolve, reject) => {
+        const here = (settle) => (value) => {
+          try {
+            context?.check("Promise");
+            settle(value);
+          } catch (error) {
+            reject(error);
+          }
+        };
+        coroutine.then(here(resolve), here(reject)).destroy?.();
+      });
     } finally {
       coroutine.destroy();
-      method.destroy();
     }
   }
 }

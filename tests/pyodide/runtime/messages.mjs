@@ -9,7 +9,7 @@
 import { running } from "./context.mjs";
 import { PYTHON_BODY } from "./errors.mjs";
 import { emit } from "./log.mjs";
-import { guardOf, guardReadable, knownLength } from "./streams.mjs";
+import { guardOf, guardReadable, knownLength, networkStream, setKnownLength } from "./streams.mjs";
 
 const Native = { Request, Response, Headers };
 const NOT_IMPLEMENTED = ["credentials", "mode", "referrer", "referrerPolicy", "integrity", "window", "priority"];
@@ -223,4 +223,33 @@ export function incomingRequest(owner, url, { method, headers, body, cf, signal 
     Object.assign(extras.get(request), { headers: immutable(request.headers), signal });
     return request;
   });
+}
+
+/** The bytes of a message, now arriving in `owner`: what crosses to another invocation does so as over the network. */
+function carry(message, body, owner) {
+  if (body === null) return null;
+  const reader = ReadableStream.prototype.getReader.call(body);
+  const stream = networkStream(owner, {
+    async pull() {
+      const { done, value } = await Object.getPrototypeOf(reader).read.call(reader);
+      return done ? undefined : value;
+    },
+    cancel: (reason) => Object.getPrototypeOf(reader).cancel.call(reader, reason),
+  });
+  setKnownLength(stream, extraOf(message).length);
+  return stream;
+}
+
+const nativeBody = (NativeClass, message) => Object.getOwnPropertyDescriptor(NativeClass.prototype, "body").get.call(message);
+
+/** A request that a Worker sends to another of its invocations, as that one receives it. */
+export function receivedRequest(owner, request) {
+  const body = carry(request, nativeBody(Native.Request, request), owner);
+  return incomingRequest(owner, request.url, { method: request.method, headers: request.headers, body, cf: extraOf(request).cf });
+}
+
+/** A response of another invocation, as `owner` receives it. */
+export function receivedResponse(owner, response) {
+  const body = carry(response, nativeBody(Native.Response, response), owner);
+  return owner.run(() => fetchedResponse(owner, response, body));
 }

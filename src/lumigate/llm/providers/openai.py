@@ -11,6 +11,7 @@ import json
 import re
 from typing import Any
 
+from lumigate import strict_json
 from lumigate.config import ModelRoute, ProviderAccess
 from lumigate.http.sse import event_data, split_events
 from lumigate.llm.chat import ChatRequest
@@ -23,6 +24,8 @@ _MAX_MESSAGE_CHARS = 1000
 
 
 class OpenAIProvider:
+    """The `Provider` protocol; without state."""
+
     def build_call(self, access: ProviderAccess, route: ModelRoute, chat: ChatRequest) -> Call:
         body = {**chat.body, "model": route.model}
         if chat.stream:
@@ -41,11 +44,10 @@ class OpenAIProvider:
         )
 
     def read_answer(self, body: bytes) -> Answer:
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError):
-            raise BadAnswer("it is not JSON") from None
-        if not isinstance(document, dict) or not isinstance(document.get("choices"), list):
+        document = strict_json.load_object(body)
+        if document is None:
+            raise BadAnswer("it is not a JSON object")
+        if not isinstance(document.get("choices"), list):
             raise BadAnswer("it has no choices")
         answer = Answer()
         _learn(document, answer)
@@ -61,7 +63,7 @@ class OpenAIProvider:
             if data.strip() == _DONE:
                 done = True
             elif data:
-                document = _object_or_none(data)
+                document = strict_json.load_object(data)
                 if document is not None:
                     _learn(document, answer)
                     if strip_usage and document.get("usage") and document.get("choices") == []:
@@ -70,7 +72,7 @@ class OpenAIProvider:
         return b"".join(passed), done
 
     def error_message(self, body: bytes) -> tuple[str, str | None]:
-        document = _object_or_none(body)
+        document = strict_json.load_object(body)
         error = document.get("error") if document else None
         if isinstance(error, str):
             return error[:_MAX_MESSAGE_CHARS], None
@@ -78,14 +80,6 @@ class OpenAIProvider:
             param = error.get("param")
             return error["message"][:_MAX_MESSAGE_CHARS], param if isinstance(param, str) else None
         return "no reason given", None
-
-
-def _object_or_none(data: bytes) -> dict[str, Any] | None:
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
 
 
 def _learn(document: dict[str, Any], answer: Answer) -> None:

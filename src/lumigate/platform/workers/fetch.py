@@ -75,8 +75,7 @@ async def fetch(
     try:
         response = await js.fetch(url, **options)
     except JsException as error:
-        reason = "timeout" if abort.fired else "connection"
-        raise FetchError(reason, error.name) from None
+        raise FetchError("timeout" if abort.fired else "connection", error.name) from None
     finally:
         abort.disarm()
     return WorkersFetchResponse(response, abort, idle_timeout_seconds)
@@ -122,8 +121,8 @@ class WorkersFetchResponse:
                     return
                 yield result.value.to_bytes()
         except JsException as error:
-            reason = "timeout" if abort.fired and not self._cancelled else "connection"
-            raise StreamInterrupted(reason, error.name) from None
+            timed_out = abort.fired and not self._cancelled
+            raise StreamInterrupted("timeout" if timed_out else "connection", error.name) from None
         finally:
             abort.disarm()
 

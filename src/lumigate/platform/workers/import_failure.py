@@ -45,7 +45,9 @@ class BrokenIsolate:
         try:
             self._count(env, ctx)
         except Exception as error:  # whatever is missing, the answer and the event above must go out
-            js.console.error(json.dumps({"event": "import_failure", "level": "error", "message": repr(error)}))
+            js.console.error(
+                json.dumps({"event": "import_failure", "level": "error", "message": repr(error)})
+            )
         return trace_id
 
     def _count(self, env: Any, ctx: Any) -> None:

@@ -51,7 +51,9 @@ async def serve(raw: Any, env: Any, ctx: Any) -> Any:
     try:
         gateway = _isolate_gateway()
     except ConfigurationError as error:
-        js.console.error(json.dumps({"event": "configuration_error", "level": "error", "message": str(error)}))
+        js.console.error(
+            json.dumps({"event": "configuration_error", "level": "error", "message": str(error)})
+        )
         return WorkersResponse(
             '{"error":{"message":"The deployment is not configured.","type":"server_error",'
             '"param":null,"code":"configuration_error"}}',

@@ -14,46 +14,60 @@ pack_fixed32: Callable[[int], bytes] = struct.Struct("<I").pack
 
 _START_TAG = 0x39
 _END_TAG = 0x41
-_FLAGS = b"\x85\x01"
+_NO_STATUS = b"\x7a\x00"
+MAX_HEADS = 512
+MAX_CACHED_CHARS = 64
+
+# Outlives a request on purpose: a service has few kinds of spans. Plain bytes, bounded in entries and their length.
+_heads: dict[tuple[str, int, int], bytes] = {}
+"""(name, kind, flags) to these fields."""
 
 
 def span(record: SpanRecord) -> bytes:
     """The content of a `Span` message."""
-    parts = [
-        b"\x0a\x10",
-        record.trace_id.to_bytes(16),
-        b"\x12\x08",
-        record.span_id.to_bytes(8),
-        text(b"\x2a", record.name),
-        b"\x30",
-        varint(record.kind),
-        pack_times(_START_TAG, record.start_ns, _END_TAG, record.end_ns),
-    ]
-    add = parts.append
-    if record.parent_id:
-        add(b"\x22\x08" + record.parent_id.to_bytes(8))
-    if record.attributes:
-        add(attributes(b"\x4a", record.attributes))
-    if record.flags:
-        add(_FLAGS + pack_fixed32(record.flags))
-    if record.trace_state:
-        add(text(b"\x1a", record.trace_state))
-    for event in record.events:
-        add(delimited(b"\x5a", _event(event)))
-    for link in record.links:
-        add(delimited(b"\x6a", _link(link)))
-    if record.dropped_attributes:
-        add(unsigned(b"\x50", record.dropped_attributes))
-    if record.dropped_events:
-        add(unsigned(b"\x60", record.dropped_events))
-    if record.dropped_links:
-        add(unsigned(b"\x70", record.dropped_links))
-    add(_status(record.status_code, record.status_message))
-    return b"".join(parts)
+    return b"".join(
+        (
+            b"\x0a\x10",
+            record.trace_id.to_bytes(16),
+            b"\x12\x08",
+            record.span_id.to_bytes(8),
+            b"\x22\x08" + record.parent_id.to_bytes(8) if record.parent_id else b"",
+            _heads.get((record.name, record.kind, record.flags)) or _head(record),
+            pack_times(_START_TAG, record.start_ns, _END_TAG, record.end_ns),
+            attributes(b"\x4a", record.attributes) if record.attributes else b"",
+            _rare(record) if record.events or record.links or record.trace_state else b"",
+            _dropped(record)
+            if record.dropped_attributes or record.dropped_events or record.dropped_links
+            else b"",
+            _status(record) if record.status_code or record.status_message else _NO_STATUS,
+        )
+    )
 
 
-def _status(code: int, message: str) -> bytes:
-    return delimited(b"\x7a", text(b"\x12", message) + unsigned(b"\x18", code))
+def _head(record: SpanRecord) -> bytes:
+    flags = b"\x85\x01" + pack_fixed32(record.flags) if record.flags else b""
+    head = text(b"\x2a", record.name) + b"\x30" + varint(record.kind) + flags
+    if len(record.name) <= MAX_CACHED_CHARS:
+        if len(_heads) >= MAX_HEADS:
+            _heads.clear()
+        _heads[record.name, record.kind, record.flags] = head
+    return head
+
+
+def _rare(record: SpanRecord) -> bytes:
+    state = text(b"\x1a", record.trace_state)
+    events = [delimited(b"\x5a", _event(event)) for event in record.events]
+    links = [delimited(b"\x6a", _link(link)) for link in record.links]
+    return b"".join((state, *events, *links))
+
+
+def _dropped(record: SpanRecord) -> bytes:
+    counts = (record.dropped_attributes, record.dropped_events, record.dropped_links)
+    return b"".join(map(unsigned, (b"\x50", b"\x60", b"\x70"), counts))
+
+
+def _status(record: SpanRecord) -> bytes:
+    return delimited(b"\x7a", text(b"\x12", record.status_message) + unsigned(b"\x18", record.status_code))
 
 
 def _event(event: EventRecord) -> bytes:

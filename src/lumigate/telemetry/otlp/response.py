@@ -13,6 +13,8 @@ type Signal = Literal["traces", "metrics", "logs"]
 
 MAX_BODY_BYTES = 65_536
 MAX_MESSAGE_CHARS = 1_024
+MAX_BRACKETS = 1_000
+"""More is no partial success, and thousands nested would overflow the stack in wasm, which ends the interpreter."""
 
 _REJECTED = {"traces": "rejectedSpans", "metrics": "rejectedDataPoints", "logs": "rejectedLogRecords"}
 
@@ -27,7 +29,7 @@ class PartialSuccess(NamedTuple):
 def parse_partial_success(signal: Signal, content_type: str, body: bytes) -> PartialSuccess | None:
     """The partial success in a collector's answer; None where it took all, or said nothing readable."""
     try:
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > MAX_BODY_BYTES or body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
             return None
         if "json" in content_type.lower():
             found = _from_json(signal, body)

@@ -1,0 +1,96 @@
+"""`lumigate bench telemetry`: run the measurements in one runtime, print them, and say whether the bars hold."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bench import wheels
+from local.toolchain import ROOT, ToolchainMissing, node, pyodide
+from local.wheels import PipFailed
+
+_RUNNER = Path(__file__).with_name("pyodide_runner.mjs")
+_TIMEOUT_SECONDS = 900
+
+
+class BenchFailed(Exception):
+    """The measurements could not be made; the message says why."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    parser.add_argument("what", choices=["telemetry"], help="what to measure")
+    parser.add_argument(
+        "--runtime",
+        choices=["pyodide", "native"],
+        default="pyodide",
+        help="Pyodide under Node, as on Workers (the default), or this CPython",
+    )
+    parser.add_argument("--rounds", type=int, default=21, help="rounds of each comparison (default: 21)")
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and report. 0: every bar holds; 1: one is missed; 2: nothing could be measured."""
+    try:
+        measure = _in_pyodide if args.runtime == "pyodide" else _here
+        rows = measure(args.what, args.rounds)
+    except (BenchFailed, PipFailed, ToolchainMissing) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        _print_table(rows, args.runtime)
+    return 0 if all(row["holds"] for row in rows) else 1
+
+
+def _here(what: str, rounds: int) -> list[dict[str, Any]]:
+    folder = str(wheels.rivals("native"))
+    if folder not in sys.path:
+        sys.path.append(folder)
+    rows: list[dict[str, Any]] = import_module(f"bench.{what}").measure(rounds)
+    return rows
+
+
+def _in_pyodide(what: str, rounds: int) -> list[dict[str, Any]]:
+    request = {
+        "module": f"bench.{what}",
+        "mounts": {
+            "/lumigate/src": str(ROOT / "src"),
+            "/lumigate/root": str(ROOT),
+            "/lumigate/rivals": str(wheels.rivals("pyodide")),
+        },
+        "arguments": {"rounds": rounds},
+    }
+    process = subprocess.run(
+        [str(node()), str(_RUNNER), str(pyodide()), json.dumps(request)],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        check=False,
+        timeout=_TIMEOUT_SECONDS,
+    )
+    if process.returncode != 0:
+        raise BenchFailed(f"Pyodide ended with code {process.returncode}; its words are above")
+    rows: list[dict[str, Any]] = json.loads(process.stdout.splitlines()[-1])
+    return rows
+
+
+def _print_table(rows: list[dict[str, Any]], runtime: str) -> None:
+    green, red, plain = ("\x1b[32m", "\x1b[31m", "\x1b[0m") if sys.stdout.isatty() else ("", "", "")
+    width = max(len(row["what"]) for row in rows)
+    print(f"{runtime:<{width}}  {'ours':>10}  {'rival':>10}  {'ratio':>9}  {'bar':>11}")
+    for row in rows:
+        bar = f"{'<=' if row['at_most'] else '>='} {row['bar']:g} {row['unit']}"
+        verdict = f"{green}holds{plain}" if row["holds"] else f"{red}missed{plain}"
+        times = "  ".join(
+            f"{'' if row[key] is None else format(row[key], '.2f') + ' us':>10}"
+            for key in ("ours_us", "rival_us")
+        )
+        print(f"{row['what']:<{width}}  {times}  {row['ratio']:>6.2f} {row['unit']:<2}  {bar:>11}  {verdict}")

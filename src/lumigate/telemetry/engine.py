@@ -1,0 +1,291 @@
+"""The telemetry engine of one isolate: providers, buffer, flush and stats behind one object.
+
+Made while modules are imported, it does no I/O and reads neither clock nor entropy until the first request uses it.
+No method raises into the application; `strict=True` (tests) makes misuse and defects loud.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+from opentelemetry import _logs as logs_api
+from opentelemetry import trace as trace_api
+from opentelemetry.context import Context
+
+from lumigate.telemetry.breaker import BreakerState
+from lumigate.telemetry.buffer import Entry, Queue
+from lumigate.telemetry.config import TelemetryConfig
+from lumigate.telemetry.consistent import ALWAYS
+from lumigate.telemetry.counts import Counts
+from lumigate.telemetry.destinations import Signal
+from lumigate.telemetry.encoders import Encoder, load_encoder
+from lumigate.telemetry.export import Exporter
+from lumigate.telemetry.flush import Flusher
+from lumigate.telemetry.host import Clock, Entropy, Host
+from lumigate.telemetry.ids import IdGenerator, RandomIds
+from lumigate.telemetry.instruments import Instrument
+from lumigate.telemetry.logs import Logger, LoggerProvider
+from lumigate.telemetry.meter import MeterProvider
+from lumigate.telemetry.pipeline import Pipeline, SpanProcessor
+from lumigate.telemetry.propagation import Propagation
+from lumigate.telemetry.readable import ReadableResource
+from lumigate.telemetry.records import CUMULATIVE, LogRecord, MetricData, Resource, Scope
+from lumigate.telemetry.resource import VERSION, build_resource
+from lumigate.telemetry.sampling import ForeignSampler, HeadSampler, head_sampler
+from lumigate.telemetry.schema import Metric
+from lumigate.telemetry.self_metrics import SELF_METRICS
+from lumigate.telemetry.self_recording import SelfRecording
+from lumigate.telemetry.sizes import log_bytes, metric_entry, spans_bytes
+from lumigate.telemetry.span import RecordingSpan
+from lumigate.telemetry.stats import QueueStats, TelemetryStats
+from lumigate.telemetry.streams import MetricSettings
+from lumigate.telemetry.tail import Tail
+from lumigate.telemetry.tracer import Tracer, TracerProvider
+
+
+class Telemetry:
+    """Everything an application records goes through here. One an isolate."""
+
+    def __init__(
+        self,
+        config: TelemetryConfig,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        resource: Mapping[str, Any] | None = None,
+        metrics: Iterable[Metric] = (),
+        scope_name: str = "lumigate",
+        scope_version: str = VERSION,
+        sampler: ForeignSampler | HeadSampler | None = None,
+        id_generator: IdGenerator | None = None,
+        span_processors: Iterable[SpanProcessor] = (),
+        encoder: Callable[[str], Encoder] = load_encoder,
+        strict: bool = False,
+    ) -> None:
+        self.config = config
+        self._clock = clock
+        self._counts = Counts()
+        self._application: dict[str, Any] = dict(resource or {})
+        self._resource = self._build_resource()
+        self._readable: ReadableResource | None = None
+        ids = id_generator or RandomIds(entropy)
+        head = sampler or head_sampler(config.sampler, config.sampler_ratio)
+        samples_a_part = not isinstance(head, HeadSampler) or head.threshold != ALWAYS
+        self._pipeline = Pipeline(
+            clock=clock,
+            ids=ids,
+            limits=config.limits,
+            counts=self._counts,
+            tail=Tail(config.tail, head_samples_a_part=samples_a_part),
+            sink=self._take_spans,
+            resource=self._readable_resource,
+            strict=strict,
+        )
+        self._pipeline.processors.extend(span_processors)
+        self.tracer_provider = TracerProvider(self._pipeline, head, disabled=config.disabled)
+        settings = MetricSettings(
+            counts=self._counts,
+            now_ns=clock.now_ns,
+            temporality=config.temporality,
+            exemplar_filter=config.exemplar_filter,
+            histogram=config.histogram,
+            strict=strict,
+        )
+        self.meter_provider = MeterProvider(
+            settings,
+            Scope(scope_name, scope_version),
+            [*metrics, *SELF_METRICS],
+            disabled=config.disabled,
+        )
+        self.logger_provider = LoggerProvider(
+            clock, config.limits, self._counts, self._take_log, disabled=config.disabled
+        )
+        self._propagation = Propagation(config.propagators)
+        self._self_recording = SelfRecording(self.meter_provider, self._counts)
+        self._exporters = self._build_exporters(encoder, lambda: ids.generate_span_id() / 2**64)
+        self._queues: dict[Signal, list[Queue]] = {
+            signal: [e.queue for e in self._exporters if e.signal == signal]
+            for signal in ("traces", "metrics", "logs")
+        }
+        self._collected_ns = 0
+        self._flusher = Flusher(
+            config=config.flush,
+            clock=clock,
+            exporters=self._exporters,
+            counts=self._counts,
+            resource=lambda: self._resource,
+            prepare=self._collect_metrics,
+            has_news=self._metrics_are_due,
+            report=self._self_recording.flushed,
+            failed=self._pipeline.failed,
+        )
+
+    @property
+    def resource(self) -> Resource:
+        """Who is speaking."""
+        return self._resource
+
+    def add_resource(self, attributes: Mapping[str, Any]) -> None:
+        """Add what only a request can tell, such as the data centre. Settings of the operator still win."""
+        self._application.update(attributes)
+        self._resource = self._build_resource()
+        self._readable = None
+
+    def tracer(self, name: str, version: str | None = None) -> Tracer:
+        return self.tracer_provider.get_tracer(name, version)
+
+    def logger(self, name: str, version: str | None = None) -> Logger | logs_api.Logger:
+        return self.logger_provider.get_logger(name, version)
+
+    def instrument(self, declaration: Metric | str) -> Instrument:
+        """The instrument of a declaration; the same one at every call."""
+        return self.meter_provider.instrument(declaration)
+
+    def extract(self, headers: Mapping[str, Any]) -> Context:
+        """The caller's context from lower-case headers, to be given as `parent`. Malformed headers give none."""
+        return self._propagation.extract(headers)
+
+    def inject(
+        self,
+        span: trace_api.Span | None,
+        carrier: MutableMapping[str, Any],
+        context: Context | None = None,
+    ) -> None:
+        """Write the span's context (and the baggage of `context`) into outgoing headers. Never raises."""
+        try:
+            self._propagation.inject(span, carrier, context)
+        except Exception as error:
+            self._pipeline.failed("inject", error)
+
+    def after_request(self, host: Host) -> None:
+        """Call at the end of each request. May hand an export to `host.background`; awaits nothing, never raises."""
+        if self.config.disabled:
+            return
+        try:
+            now = self._clock.now_ns()
+            self._pipeline.sweep(now)
+            self._flusher.after_request(host, now)
+        except Exception as error:
+            self._pipeline.failed("after_request", error)
+
+    async def flush(self, host: Host) -> None:
+        """Export everything now: at shutdown, from a cron trigger, in tests. Never raises (cancellation apart)."""
+        if self.config.disabled:
+            return
+        try:
+            self._pipeline.sweep(self._clock.now_ns())
+            await self._flusher.flush(host, force=True)
+        except Exception as error:
+            self._pipeline.failed("flush", error)
+
+    def report(self, error: Exception) -> None:
+        """Count an exception that the application's own telemetry code swallowed. Raised again under test."""
+        self._pipeline.failed("application", error)
+
+    def collect_deltas(self) -> list[MetricData]:
+        """What has been measured since the last call, as deltas, for the counter shard."""
+        now = self._clock.now_ns()
+        self._self_recording.bring_up_to_date(self._exporters, now)
+        return self.meter_provider.collect_deltas(now)
+
+    def stats(self) -> TelemetryStats:
+        counts, now = self._counts, self._clock.now_ns()
+        return TelemetryStats(
+            spans_started=counts.spans_started,
+            spans_kept=counts.spans_kept,
+            spans_sampled_out=counts.spans_sampled_out,
+            spans_unsampled=counts.spans_unsampled,
+            spans_exported=sum(n for (_, signal), n in counts.exported.items() if signal == "traces"),
+            spans_live=self._pipeline.live_spans,
+            traces_live=len(self._pipeline.traces),
+            traces_kept=dict(counts.traces_kept),
+            traces_unfinished=counts.traces_unfinished,
+            dropped=dict(counts.dropped),
+            attributes_dropped=counts.attributes_dropped,
+            misuse=dict(counts.misuse),
+            errors=dict(counts.errors),
+            queues=tuple(self._queue_stats(exporter, now) for exporter in self._exporters),
+            flushes=counts.flushes,
+            retries=sum(counts.retries.values()),
+            reclaimed=counts.reclaimed,
+            leases_taken_over=counts.leases_taken_over,
+        )
+
+    def _queue_stats(self, exporter: Exporter, now_ns: int) -> QueueStats:
+        place = (exporter.destination, exporter.signal)
+        results = {r: n for (d, s, r), n in self._counts.requests.items() if (d, s) == place}
+        ok = results.pop("ok", 0) + results.pop("partial", 0)
+        return QueueStats(
+            destination=exporter.destination,
+            signal=exporter.signal,
+            items=exporter.queue.items,
+            bytes=exporter.queue.bytes,
+            in_flight=sum(batch.items for batch in exporter.queue.in_flight),
+            breaker=BreakerState(exporter.breaker.state(now_ns)).name.lower(),
+            exports_ok=ok,
+            exports_failed=sum(results.values()),
+            exported_items=self._counts.exported.get(place, 0),
+            last_error=exporter.last_error,
+        )
+
+    def _take_spans(self, spans: list[RecordingSpan], extra_bytes: int, *, important: bool) -> None:
+        queues = self._queues["traces"]
+        if queues and spans:
+            size = spans_bytes(spans, extra_bytes)
+            for queue in queues:
+                queue.put([Entry(spans, len(spans), size, important=important)])
+
+    def _take_log(self, record: LogRecord, important: bool) -> None:
+        size = log_bytes(record)
+        for queue in self._queues["logs"]:
+            queue.put([Entry([record], 1, size, important=important)])
+
+    def _metrics_are_due(self, now_ns: int) -> bool:
+        return bool(self._queues["metrics"]) and now_ns >= self._collected_ns + int(
+            self.config.flush.metric_interval_ms * 1e6
+        )
+
+    def _collect_metrics(self, now_ns: int, force: bool) -> None:
+        if not self._queues["metrics"] or not (force or self._metrics_are_due(now_ns)):
+            return
+        self._collected_ns = now_ns
+        self._self_recording.bring_up_to_date(self._exporters, now_ns)
+        found = self.meter_provider.collect(now_ns)
+        for queue in self._queues["metrics"]:
+            queue.put([metric_entry(data) for data in found])
+
+    def _build_resource(self) -> Resource:
+        return build_resource(self.config.service_name, self.config.resource_attributes, self._application)
+
+    def _readable_resource(self) -> ReadableResource:
+        if self._readable is None:
+            self._readable = ReadableResource(self._resource)
+        return self._readable
+
+    def _build_exporters(
+        self, encoder: Callable[[str], Encoder], chance: Callable[[], float]
+    ) -> list[Exporter]:
+        config = self.config
+        bounds = {"traces": config.spans, "metrics": config.metrics, "logs": config.logs}
+        return [
+            Exporter(
+                destination=destination.name,
+                signal=signal,
+                endpoint=endpoint,
+                encoder=encoder(endpoint.protocol),
+                queue=Queue(
+                    signal,
+                    bounds[signal],
+                    self._counts,
+                    newest_only=signal == "metrics" and config.temporality == CUMULATIVE,
+                ),
+                clock=self._clock,
+                counts=self._counts,
+                chance=chance,
+                max_request_bytes=config.flush.max_request_bytes,
+                report=self._self_recording.exported,
+            )
+            for destination in config.destinations
+            for signal, endpoint in destination.endpoints.items()
+        ]

@@ -1,0 +1,1 @@
+"""Sinks beside OTLP: pure functions from values to what a platform's writer takes."""

@@ -1,0 +1,78 @@
+"""One request as one line of JSON on the console, for Logpush.
+
+Logpush cuts the logs of one invocation at 16,384 characters together; a line cut by it is not JSON any more. So a line
+is made to fit: the longest texts are shortened, and the field `truncated` names them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from lumigate.telemetry.attributes import safe_text
+from lumigate.telemetry.schema import EventField
+
+MAX_CHARS: Final = 16_384
+TRUNCATED: Final = "truncated"
+_SHORTEST: Final = 16
+"""Texts are not cut below this; if that is not enough, whole fields go."""
+
+
+def build_event(fields: Sequence[EventField], values: Mapping[str, Any], limit: int = MAX_CHARS) -> str:
+    """The declared fields, in their order, as one JSON line of at most `limit` characters.
+
+    Values that are None or missing are left out, and so is what is not declared. Nothing makes this raise.
+    """
+    event = {
+        field.name: _clean(value, limit) for field in fields if (value := values.get(field.name)) is not None
+    }
+    line = _dump(event)
+    if len(line) <= limit:
+        return line
+    cut: list[str] = []
+    event[TRUNCATED] = cut
+    while len(line := _dump(event)) > limit:
+        name = _longest(event)
+        if name is None:
+            break
+        text = event[name]
+        if name not in cut:
+            cut.append(name)
+        # escapes make a character up to six long, so cutting goes on until the line itself is short enough
+        excess = len(line) - limit + len(name) + 4
+        weight = len(json.dumps(text, ensure_ascii=False)) / len(text)
+        event[name] = text[: max(_SHORTEST, len(text) - max(1, int(excess / weight)))]
+    while len(line) > limit and len(event) > 1:
+        del event[next(name for name in reversed(event) if name != TRUNCATED)]
+        event[TRUNCATED] = True
+        line = _dump(event)
+    return line
+
+
+def _longest(event: Mapping[str, Any]) -> str | None:
+    texts = {
+        name: len(json.dumps(value, ensure_ascii=False))
+        for name, value in event.items()
+        if isinstance(value, str) and len(value) > _SHORTEST
+    }
+    return max(texts, key=texts.__getitem__, default=None)
+
+
+def _dump(event: Mapping[str, Any]) -> str:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+
+
+def _clean(value: Any, limit: int) -> Any:
+    if isinstance(value, str):
+        return safe_text(value, limit)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if -(1 << 63) <= value < 1 << 64 else safe_text(value, 256)
+    if isinstance(value, float):
+        # NaN and the infinities are not JSON
+        return float(value) if value - value == 0 else str(value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [safe_text(item, 256) if not isinstance(item, (bool, int)) else item for item in value][:64]
+    return safe_text(value, limit)

@@ -1,0 +1,47 @@
+"""Estimates of the memory that buffered records hold. They err upwards; the figures were measured on CPython 3.13."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from lumigate.telemetry.attributes import memory_of
+from lumigate.telemetry.buffer import Entry
+from lumigate.telemetry.records import HistogramPoint, LogRecord, MetricData, SpanRecord
+
+_SPAN: Final = 520
+_ATTRIBUTE: Final = 110
+_POINT: Final = 360
+_BUCKET: Final = 12
+
+
+def spans_bytes(spans: Sequence[SpanRecord], extra_bytes: int) -> int:
+    """Memory of a trace's spans; `extra_bytes` is what was counted exactly for long values, events and links."""
+    attributes = 0
+    for span in spans:
+        attributes += len(span.attributes)
+    return _SPAN * len(spans) + _ATTRIBUTE * attributes + extra_bytes
+
+
+def log_bytes(record: LogRecord) -> int:
+    return 400 + memory_of(record.attributes) + _body_bytes(record.body)
+
+
+def metric_entry(data: MetricData) -> Entry:
+    """A metric as a queue's entry: its items are its points."""
+    size = 300
+    for point in data.points:
+        size += _POINT
+        if isinstance(point, HistogramPoint):
+            size += _BUCKET * len(point.bucket_counts)
+    return Entry([data], len(data.points), size)
+
+
+def _body_bytes(body: Any) -> int:
+    if isinstance(body, (str, bytes)):
+        return 60 + 4 * len(body)
+    if isinstance(body, dict):
+        return 80 + sum(120 + len(key) + _body_bytes(value) for key, value in body.items())
+    if isinstance(body, list):
+        return 60 + sum(map(_body_bytes, body))
+    return 40

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local.mocks.wire import Exchange, WireRequest, WireServer
+
+WAIT_SECONDS = 30
+
+
+class Dev:
+    """A `lumigate dev` in another process."""
+
+    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("OTEL_", "OPENAI_", "JW"))
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local.cli", "dev", "--port", "0", *arguments],
+            cwd=folder,
+            env={**kept, "PYTHONPATH": os.pathsep.join(sys.path), **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def line(self, start: str) -> str:
+        """The first line of output that begins so."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith(start):
+                return line.rstrip("\n")
+        raise AssertionError(self.process.stderr.read() if self.process.stderr else "")
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, float, str, str]:
+        """Send a signal; exit code, seconds it took, and what was said."""
+        started = time.perf_counter()
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=WAIT_SECONDS)
+        return self.process.returncode, time.perf_counter() - started, out, err
+
+
+@contextlib.contextmanager
+def dev(folder: Path, *arguments: str, **environ: str) -> Iterator[Dev]:
+    running = Dev(folder, *arguments, **environ)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.kill()
+        running.process.communicate()
+
+
+def failed(folder: Path, *arguments: str, **environ: str) -> tuple[int, str]:
+    """Exit code and errors of a `lumigate dev` that is expected to end by itself."""
+    running = Dev(folder, *arguments, **environ)
+    _, err = running.process.communicate(timeout=WAIT_SECONDS)
+    return running.process.returncode, err
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_curl_line_works_when_pasted_and_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
+    with dev(tmp_path, "--latency-ms", "0") as running:
+        pasted = running.line("curl ")
+        answer = json.loads(subprocess.check_output(pasted, shell=True, text=True, timeout=WAIT_SECONDS))  # noqa: S602
+        assert "```python" in answer["choices"][0]["message"]["content"]
+        code, seconds, out, err = running.stop()
+    assert (code, err) == (0, "")
+    assert "Ended. 1 requests" in out
+    assert seconds < 5
+
+
+def test_a_token_from_another_terminal_is_accepted(tmp_path: Path) -> None:
+    with dev(tmp_path, "--data", "state", "--latency-ms", "0") as running:
+        url = shlex.split(running.line("curl "))[2]
+        answers = {}
+        for flags in ((), ("--expired",), ("--forged",)):
+            token = subprocess.check_output(
+                [sys.executable, "-m", "local.cli", "token", "--data", "state", *flags],
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                text=True,
+                timeout=WAIT_SECONDS,
+            ).strip()
+            answers[flags] = httpx.post(
+                url,
+                headers={"authorization": f"Bearer {token}"},
+                json={"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]},
+                timeout=10,
+            ).status_code
+    assert answers == {(): 200, ("--expired",): 401, ("--forged",): 401}
+    assert (tmp_path / "state" / "issuer.pem").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_under_traffic_ends_cleanly_within_seconds(tmp_path: Path, number: signal.Signals) -> None:
+    with dev(tmp_path, "--ephemeral", "--traffic", "50") as running:
+        running.line("requests=")
+        code, seconds, out, err = running.stop(number)
+    assert (code, err) == (0, "")
+    assert seconds < 8
+    assert "Sent: " in out
+    assert "Unexpected" not in out
+    assert not (tmp_path / ".lumigate").exists()
+
+
+async def test_what_is_buffered_is_exported_at_the_end(tmp_path: Path) -> None:
+    paths: list[str] = []
+
+    async def collector(request: WireRequest, exchange: Exchange) -> None:
+        paths.append(request.path)
+        exchange.respond(200, b"{}")
+
+    def use(url: str) -> int:
+        with dev(tmp_path, "--ephemeral", "--json", "--latency-ms", "0", "--otlp", url) as running:
+            ready = json.loads(running.line('{"event": "ready"'))
+            httpx.get(f"{ready['url']}/v1/models", headers={"authorization": f"Bearer {ready['token']}"})
+            assert json.loads(running.line("{"))["event"] == "request"
+            code, _, _, _ = running.stop()
+            return code
+
+    async with WireServer(collector) as server:
+        assert await asyncio.to_thread(use, server.url) == 0
+    assert "/v1/traces" in paths
+
+
+async def test_a_collector_that_never_answers_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    async def collector(request: WireRequest, exchange: Exchange) -> None:
+        await asyncio.sleep(60)
+
+    def use(url: str) -> tuple[int, float]:
+        with dev(tmp_path, "--ephemeral", "--json", "--otlp", url) as running:
+            ready = json.loads(running.line('{"event": "ready"'))
+            httpx.get(f"{ready['url']}/v1/models", headers={"authorization": f"Bearer {ready['token']}"})
+            code, seconds, _, _ = running.stop()
+            return code, seconds
+
+    async with WireServer(collector) as server:
+        code, seconds = await asyncio.to_thread(use, server.url)
+    assert code == 0
+    assert seconds < 12
+
+
+def test_a_taken_port_is_said_and_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        code, err = failed(tmp_path, "--port", str(port))
+    assert code == 1
+    assert err.count("\n") == 1
+    assert f"port {port} is taken" in err
+    assert f"lumigate dev --port {port + 1}" in err
+    if sys.platform == "linux":
+        assert f"(process {os.getpid()})" in err
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"JWKS_URL": "nonsense"}, "JWKS_URL"),
+        ({"MODELS": "{"}, "MODELS"),
+        ({"OPENAI_BASE_URL": "nonsense"}, "OPENAI_BASE_URL"),
+    ],
+)
+def test_a_malformed_setting_stops_the_start_with_one_line(
+    tmp_path: Path, environ: dict[str, str], words: str
+) -> None:
+    code, err = failed(tmp_path, **environ)
+    assert code == 1
+    assert err.count("\n") == 1
+    assert words in err
+
+
+def test_settings_come_from_dev_vars_and_the_environment_wins(tmp_path: Path) -> None:
+    models = '{"mine": {"provider": "openai", "model": "gpt-5"}}'
+    (tmp_path / ".dev.vars").write_text(f"MODELS='{models}'\nJWT_AUDIENCE=x\n")
+    with dev(tmp_path, "--json", "--ephemeral", JWT_AUDIENCE="y") as running:
+        ready = json.loads(running.line('{"event": "ready"'))
+        headers = {"authorization": f"Bearer {ready['token']}"}
+        answer = httpx.get(f"{ready['url']}/v1/models", headers=headers)
+        assert [model["id"] for model in answer.json()["data"]] == ["mine"]
+
+
+def test_traffic_spends_no_money_of_the_developer(tmp_path: Path) -> None:
+    code, err = failed(tmp_path, "--traffic", "5", OPENAI_API_KEY="sk-theirs")
+    assert code == 1
+    assert "--mock" in err
+    assert "sk-theirs" not in err

@@ -1,0 +1,391 @@
+"""One route a rule of serving: the clock, requests apart, background work, streams, what may be answered."""
+
+import asyncio
+import time
+from typing import Any
+
+import js
+from js import Object
+from pyodide.ffi import create_proxy, to_js
+from workers import Response
+
+from router import Routed
+
+SHARED: dict[str, Any] = {}
+
+
+def js_object(value: dict[str, Any]) -> Any:
+    return to_js(value, dict_converter=Object.fromEntries)
+
+
+def encoded(text: str) -> Any:
+    return to_js(text.encode())
+
+
+def count(n: int) -> int:
+    total = 0
+    for i in range(n):
+        total += i
+    return total
+
+
+class Default(Routed):
+    # the request and the response
+
+    async def _describe(self, request: Any, query: Any) -> Any:
+        body = await request.text() if request.body else None
+        return Response.json(
+            {
+                "method": str(request.method),
+                "url": request.url,
+                "headers": dict(request.headers.items()),
+                "has_body": bool(request.js_object.body),  # JavaScript's null is falsy, and is not None
+                "body": body,
+                "country": request.cf.country,
+                "colo": request.cf.colo,
+                "context": str(js.Object.prototype.toString.call(self.ctx)),
+            }
+        )
+
+    async def _instance(self, request: Any, query: Any) -> Any:
+        await asyncio.sleep(0.2)
+        return Response(str(id(self)))
+
+    async def _status(self, request: Any, query: Any) -> Any:
+        return Response(query.get("body") or None, status=int(query.get("code")))
+
+    async def _cookies(self, request: Any, query: Any) -> Any:
+        return Response("ok", headers=[("set-cookie", "a=1"), ("set-cookie", "b=2"), ("X-Mixed-Case", "Kept")])
+
+    async def _echo_stream(self, request: Any, query: Any) -> Any:
+        return Response(request.js_object.body)
+
+    async def _length(self, request: Any, query: Any) -> Any:
+        return Response(str(len(await request.bytes())))
+
+    async def _big(self, request: Any, query: Any) -> Any:
+        return Response(b"x" * int(query.get("bytes")))
+
+    async def _gzip(self, request: Any, query: Any) -> Any:
+        return Response("squeeze " * 100, headers={"content-encoding": "gzip"})
+
+    async def _immutable(self, request: Any, query: Any) -> Any:
+        request.js_object.headers.set("x", "y")
+
+    async def _read_twice(self, request: Any, query: Any) -> Any:
+        await request.text()
+        return Response(await request.js_object.text())
+
+    async def _nothing(self, request: Any, query: Any) -> Any:
+        return None
+
+    async def _string(self, request: Any, query: Any) -> Any:
+        return "not a response"
+
+    async def _sdk_generator(self, request: Any, query: Any) -> Any:
+        return Response(part for part in [b"a"])  # type: ignore[arg-type]
+
+    async def _js_generator(self, request: Any, query: Any) -> Any:
+        return js.Response.new(part for part in [b"a"])
+
+    async def _python_chunk(self, request: Any, query: Any) -> Any:
+        ends = js.IdentityTransformStream.new()
+        self.ctx.waitUntil(ends.writable.getWriter().write(b"bytes that were not converted"))
+        return Response(ends.readable)
+
+    async def _raises(self, request: Any, query: Any) -> Any:
+        raise ValueError("a secret")
+
+    async def _print(self, request: Any, query: Any) -> Any:
+        print("printed")
+        js.console.warn("warned", 2)
+        return Response("ok")
+
+    # the clock
+
+    async def _clock(self, request: Any, query: Any) -> Any:
+        start, python_start = js.Date.now(), time.time()
+        count(1_500_000)
+        worked, python_worked = js.Date.now(), time.time()
+        await asyncio.sleep(0)
+        yielded = js.Date.now()
+        await asyncio.sleep(0.06)
+        slept = js.Date.now()
+        return Response.json(
+            {
+                "cpu": worked - start,
+                "python_cpu_ms": round((python_worked - python_start) * 1000),
+                "yield": yielded - worked,
+                "timer": slept - yielded,
+                "performance": js.performance.now() - slept,
+                "new_date": js.Date.new().getTime() - slept,
+            }
+        )
+
+    async def _clock_io(self, request: Any, query: Any) -> Any:
+        start = js.Date.now()
+        answer = await js.fetch(query.get("url"))
+        headers = js.Date.now()
+        await answer.text()
+        return Response.json({"fetch": headers - start, "body": js.Date.now() - headers})
+
+    # requests apart
+
+    async def _wait_event(self, request: Any, query: Any) -> Any:
+        event = SHARED.setdefault("event", asyncio.Event())
+        await (asyncio.wait_for(event.wait(), 3) if query.has("timer") else event.wait())
+        return Response("woken by another request")
+
+    async def _set_event(self, request: Any, query: Any) -> Any:
+        await asyncio.sleep(0.05)
+        SHARED.pop("event").set()
+        await asyncio.sleep(0.3)
+        return Response("set")
+
+    async def _wait_and_work(self, request: Any, query: Any) -> Any:
+        event = SHARED.setdefault("event", asyncio.Event())
+        await asyncio.wait_for(event.wait(), 3)
+        self.ctx.waitUntil(asyncio.sleep(0))
+        return Response("worked")
+
+    async def _hold(self, request: Any, query: Any) -> Any:
+        ends = js.TransformStream.new()
+        SHARED.update(
+            request=request.js_object,
+            fetched=await js.fetch(query.get("url")),
+            promise=js.fetch(query.get("url")),
+            stream=ends.readable,
+            writer=ends.writable.getWriter(),
+            context=self.ctx,
+            response=js.Response.new("mine"),
+        )
+        await asyncio.sleep(0.6)
+        await (await SHARED["promise"]).text()
+        return Response("held")
+
+    async def _touch(self, request: Any, query: Any) -> Any:
+        match query.get("what"):
+            case "request body":
+                await SHARED["request"].text()
+            case "fetched body":
+                await SHARED["fetched"].text()
+            case "promise":
+                await asyncio.wait_for(SHARED["promise"], 3)
+            case "stream":
+                SHARED["stream"].getReader()
+            case "writer":
+                await SHARED["writer"].write(encoded("x"))
+            case "context":
+                SHARED["context"].waitUntil(asyncio.sleep(0))
+            case "response":
+                return SHARED["response"]
+        return Response("touched")
+
+    async def _share_data(self, request: Any, query: Any) -> Any:
+        lines = SHARED.setdefault("lines", [])
+        lines.append(query.get("line"))
+        await asyncio.sleep(0.05)
+        return Response.json({"lines": len(lines)})
+
+    async def _forever(self, request: Any, query: Any) -> Any:
+        await asyncio.Event().wait()
+
+    # background work
+
+    async def _background(self, request: Any, query: Any) -> Any:
+        async def work() -> None:
+            await asyncio.sleep(float(query.get("s")))
+            await self.env.KV.put(query.get("key"), "done")
+            print("background done", query.get("key"))
+
+        if query.has("abandoned"):
+            asyncio.get_running_loop().create_task(work())
+        else:
+            self.ctx.waitUntil(work())
+        return Response("answered")
+
+    async def _background_fails(self, request: Any, query: Any) -> Any:
+        async def work() -> None:
+            raise ValueError("in the background")
+
+        self.ctx.waitUntil(work())
+        return Response("answered")
+
+    async def _connections(self, request: Any, query: Any) -> Any:
+        pending = [js.fetch(query.get("url")) for _ in range(int(query.get("n")))]
+
+        async def read(promise: Any) -> str:
+            answer = await promise
+            return str(await answer.text()) if query.has("read") else "unread"
+
+        texts = await asyncio.gather(*(read(p) for p in pending))
+        return Response.json({"answers": len(texts)})
+
+    # fetch
+
+    async def _fetch(self, request: Any, query: Any) -> Any:
+        init = {"method": query.get("method") or "GET", "headers": {"x-sent": "yes"}}
+        if query.has("timeout"):
+            init["signal"] = js.AbortSignal.timeout(int(query.get("timeout")))
+        for name in ("redirect", "credentials", "body"):
+            if query.has(name):
+                init[name] = query.get(name)
+        answer = await js.fetch(query.get("url"), js_object(init))
+        if query.has("mutate"):
+            answer.headers.set("x", "y")
+        if query.has("through"):
+            return Response(answer)
+        return Response(await answer.text(), status=answer.status, headers={"x-location": answer.headers.get("location") or ""})
+
+    async def _cancel_upstream(self, request: Any, query: Any) -> Any:
+        controller = js.AbortController.new()
+        answer = await js.fetch(query.get("url"), js_object({"signal": controller.signal}))
+        reader = answer.body.getReader()
+        first = await reader.read()
+        controller.abort()
+        try:
+            while not (await reader.read()).done:
+                pass
+        except Exception as error:
+            return Response(f"{first.value.to_bytes().decode().strip()} then {error}")
+        return Response("ended")
+
+    async def _rejected_with_text(self, request: Any, query: Any) -> Any:
+        try:
+            await asyncio.wait_for(js.Promise.reject("only text"), 0.3)
+        except TimeoutError:
+            return Response("hung")
+        except Exception as error:
+            return Response(f"raised {error}")
+        return Response("returned")
+
+    # streams
+
+    async def _ticks(self, request: Any, query: Any) -> Any:
+        """Stream through a pump that waitUntil keeps; tell the console how it ended."""
+        ends = js.IdentityTransformStream.new()
+        writer = ends.writable.getWriter()
+
+        async def pump() -> None:
+            outcome = "lost"
+            try:
+                for i in range(int(query.get("n"))):
+                    await writer.write(encoded(f"tick {i}\n"))
+                    await asyncio.sleep(0.01)
+                await writer.close()
+                outcome = "complete"
+            except BaseException as error:
+                outcome = f"raised {type(error).__name__}"
+                raise
+            finally:
+                print("pump", outcome)
+
+        self.ctx.waitUntil(pump())
+        return Response(ends.readable, headers={"content-type": "text/event-stream"})
+
+    async def _relay(self, request: Any, query: Any) -> Any:
+        """Copy an upstream body through a pump; on a hang-up, report and cancel the upstream if asked to."""
+        controller = js.AbortController.new()
+        upstream = await js.fetch(query.get("url"), js_object({"signal": controller.signal}))
+        reader = upstream.body.getReader()
+        ends = js.IdentityTransformStream.new()
+        writer = ends.writable.getWriter()
+        progress = {"chunks": 0}
+
+        async def pump() -> None:
+            outcome = "lost"
+            try:
+                while not (part := await reader.read()).done:
+                    await writer.write(part.value)
+                    progress["chunks"] += 1
+                await writer.close()
+                outcome = "complete"
+            except BaseException as error:
+                outcome = f"raised {type(error).__name__}"
+                raise
+            finally:
+                print("relay", outcome)
+
+        async def report() -> None:
+            controller.abort()
+            await self.env.KV.put("hang-up", str(progress["chunks"]))
+            print("hang-up reported")
+
+        def gone(_event: Any) -> None:
+            self.ctx.waitUntil(report())
+
+        async def watch() -> None:
+            await asyncio.sleep(0.8)
+            print("watched", progress["chunks"])
+
+        if query.has("listen"):
+            request.js_object.signal.addEventListener("abort", create_proxy(gone))
+        if query.has("watch"):
+            self.ctx.waitUntil(watch())
+        self.ctx.waitUntil(pump())
+        return Response(ends.readable)
+
+    async def _pulled(self, request: Any, query: Any) -> Any:
+        state = {"n": 0}
+
+        async def pull(controller: Any) -> None:
+            if state["n"] == int(query.get("n")):
+                controller.close()
+                print("pull closed")
+                return
+            state["n"] += 1
+            controller.enqueue(encoded(f"pull {state['n']}\n"))
+            await asyncio.sleep(0.01)
+
+        def cancel(_reason: Any) -> None:
+            print("cancel called")
+
+        source = js_object({})
+        source.pull = create_proxy(pull)
+        source.cancel = create_proxy(cancel)
+        return Response(js.ReadableStream.new(source))
+
+    async def _fixed(self, request: Any, query: Any) -> Any:
+        ends = js.FixedLengthStream.new(5)
+
+        async def pump() -> None:
+            writer = ends.writable.getWriter()
+            await writer.write(encoded("12345"))
+            await writer.close()
+
+        self.ctx.waitUntil(pump())
+        return Response(ends.readable)
+
+    # proxies and cryptography
+
+    async def _leak(self, request: Any, query: Any) -> Any:
+        create_proxy(SHARED)
+        return Response("leaked")
+
+    async def _tidy(self, request: Any, query: Any) -> Any:
+        proxy = create_proxy(lambda: None)
+        proxy.destroy()
+        await self.env.KV.put("tidy", "1")
+        self.ctx.waitUntil(asyncio.sleep(0.01))
+        return Response("tidy")
+
+    async def _digest(self, request: Any, query: Any) -> Any:
+        before = js.Date.now()
+        digest = await js.crypto.subtle.digest("SHA-256", to_js(b"abc"))
+        return Response(digest.to_bytes().hex(), headers={"x-moved": str(js.Date.now() - before)})
+
+    async def scheduled(self, controller: Any, env: Any, ctx: Any) -> None:
+        await self.env.KV.put("cron", controller.cron)
+        if controller.cron == "fail":
+            raise ValueError("no luck")
+
+        async def later() -> None:
+            await asyncio.sleep(0.05)
+            await self.env.KV.put("cron later", "done")
+
+        self.ctx.waitUntil(later())
+
+    async def tail(self, events: Any, env: Any, ctx: Any) -> None:
+        await self.env.KV.put("tail", str([event["outcome"] for event in events]))
+
+
