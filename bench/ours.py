@@ -11,11 +11,14 @@ import time
 from typing import Any
 
 from bench.rivals import RESOURCE
+from bench.workload import EVENT_FIELDS, POINT_COLUMNS, Attributes
 from lumigate.telemetry import Destination, Endpoint, Telemetry, TelemetryConfig
 from lumigate.telemetry.otlp import json as otlp_json
 from lumigate.telemetry.otlp import protobuf as otlp_protobuf
 from lumigate.telemetry.sampling import HeadSampler
 from lumigate.telemetry.schema import Metric
+from lumigate.telemetry.sinks.analytics_engine import DataPoint, build_point
+from lumigate.telemetry.sinks.wide_event import build_event
 
 _LIFETIME_NS = 60_000_000_000
 _NOWHERE = Destination(name="bench", endpoints={"traces": Endpoint(url="http://localhost/v1/traces")})
@@ -72,3 +75,7 @@ class Engine:
         """A collection of all metrics in OTLP/JSON."""
         metrics = self._telemetry.meter_provider.collect(time.time_ns())
         return otlp_json.encode_metrics(self._telemetry.resource, metrics)
+
+    def write_point_and_event(self, values: Attributes) -> tuple[DataPoint, str]:
+        """The Analytics Engine point and the wide event."""
+        return build_point(POINT_COLUMNS, values), build_event(EVENT_FIELDS, values)

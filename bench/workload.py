@@ -6,7 +6,6 @@ attributes four repeat from request to request, as models and routes do, and fou
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind, Tracer
 
-from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric
+from lumigate.telemetry.schema import Attribute, EventField, InstrumentKind, Metric, PointColumn
 
 SPANS_PER_REQUEST = 8
 _NAMES = (
@@ -54,14 +53,13 @@ METRICS = (
 """Of a request's ten measurements four are durations."""
 
 
-def span_attributes() -> tuple[Attributes, Attributes]:
-    """Eight attributes: what is known when the span starts, and what the answer tells."""
+def span_attributes() -> Attributes:
+    """Eight attributes: five texts, two integers, a flag."""
     return {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": _random.choice(_MODELS),
         "server.address": "api.openai.com",
-    }, {
         "gen_ai.response.id": f"chatcmpl-{_random.getrandbits(96):024x}",
         "gen_ai.usage.input_tokens": _random.randrange(8_000),
         "gen_ai.usage.output_tokens": _random.randrange(2_000),
@@ -104,13 +102,32 @@ def wide_event() -> Attributes:
     }
 
 
+EVENT_FIELDS = tuple(EventField(name=name, description="For measuring.") for name in wide_event())
+POINT_COLUMNS = tuple(
+    PointColumn(column=column, name=name, description="For measuring.")
+    for column, name in {
+        "index1": "tenant",
+        "blob1": "route",
+        "blob2": "model",
+        "blob3": "provider",
+        "blob4": "cache",
+        "blob5": "outcome",
+        "blob6": "trace_id",
+        "double1": "duration_ms",
+        "double2": "input_tokens",
+        "double3": "output_tokens",
+        "double4": "cost_usd",
+        "double5": "attempts",
+        "double6": "status",
+    }.items()
+)
+
+
 @dataclass(slots=True)
 class Request:
     """One request to the gateway, as its telemetry sees it."""
 
-    spans: list[tuple[Attributes, Attributes]] = field(
-        default_factory=lambda: [span_attributes() for _ in _NAMES]
-    )
+    spans: list[Attributes] = field(default_factory=lambda: [span_attributes() for _ in _NAMES])
     metrics: list[tuple[float, Attributes]] = field(default_factory=lambda: [measurement() for _ in METRICS])
     event: Attributes = field(default_factory=wide_event)
 
@@ -122,13 +139,10 @@ def requests(count: int) -> list[Request]:
 
 def trace_request(tracer: Tracer, request: Request) -> None:
     """A server span and seven below it, started and ended in turn."""
-    known, learned = request.spans[0]
-    with tracer.start_as_current_span(_NAMES[0], kind=SpanKind.SERVER, attributes=known) as root:
-        for name, (at_start, at_end) in zip(_NAMES[1:], request.spans[1:], strict=True):
-            span = tracer.start_span(name, kind=SpanKind.CLIENT, attributes=at_start)
-            span.set_attributes(at_end)
-            span.end()
-        root.set_attributes(learned)
+    attributes = request.spans
+    with tracer.start_as_current_span(_NAMES[0], kind=SpanKind.SERVER, attributes=attributes[0]):
+        for name, given in zip(_NAMES[1:], attributes[1:], strict=True):
+            tracer.start_span(name, kind=SpanKind.CLIENT, attributes=given).end()
 
 
 def record_metrics(instruments: Sequence[Any], request: Request) -> None:
@@ -136,14 +150,3 @@ def record_metrics(instruments: Sequence[Any], request: Request) -> None:
     for instrument, (amount, attributes) in zip(instruments, request.metrics, strict=True):
         # Both sides' instruments have one of the two.
         (instrument.record if hasattr(instrument, "record") else instrument.add)(amount, attributes)
-
-
-def write_point_and_event(request: Request) -> str:
-    """The Analytics Engine point and the wide event: the SDK has neither, so this is the same on both sides."""
-    event = request.event
-    point = {
-        "indexes": [event["tenant"]],
-        "blobs": [value for value in event.values() if isinstance(value, str)],
-        "doubles": [value for value in event.values() if not isinstance(value, str)],
-    }
-    return json.dumps(point) + json.dumps(event)

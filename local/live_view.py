@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.5
 LINE_SECONDS = 5.0
+_CELLS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,9 @@ class SpanTotals:
     dropped: int = 0
     exported: int = 0
 
+
+type Cell = tuple[str, str, str]
+"""A figure, its unit, the figure's style."""
 
 type Totals = Callable[[], SpanTotals]
 
@@ -87,65 +91,61 @@ def plain_line(snapshot: Snapshot, totals: SpanTotals) -> str:
 
 
 def render(snapshot: Snapshot, totals: SpanTotals, *, exporting: bool) -> Panel:
-    """The table for a terminal."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", min_width=9)
-    for _ in range(5):
-        table.add_column(justify="right", min_width=14)
-    table.add_row(
-        "traffic",
-        _cell(f"{snapshot.requests_per_second:.1f}", "req/s", "bold"),
-        _cell(f"{snapshot.requests:,}", "in all"),
-        _cell(f"{snapshot.refused:,}", "refused", "yellow" if snapshot.refused else ""),
-        _cell(f"{snapshot.failed:,}", "failed", "bold red" if snapshot.failed else "green"),
-        _cell(f"{snapshot.aborted:,}", "hung up"),
-    )
-    table.add_row(
-        "latency",
-        _cell(_milliseconds(snapshot.p50_ms), "ms p50"),
-        _cell(_milliseconds(snapshot.p95_ms), "ms p95"),
-        _cell(_milliseconds(snapshot.ttfc_p50_ms), "ms 1st chunk"),
-    )
+    """The table for a terminal of 80 columns or more."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim", min_width=8)
+    for _ in range(_CELLS):
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(style="dim", min_width=8, no_wrap=True)
     share = snapshot.hit_share
-    table.add_row(
-        "cache",
-        _cell("-" if share is None else f"{share:.0%}", "hits", "bold"),
-        _cell(f"{snapshot.cache['hit-l1']:,}", "l1"),
-        _cell(f"{snapshot.cache['hit-l2']:,}", "l2"),
-        _cell(f"{snapshot.cache['hit-l3']:,}", "l3"),
-        _cell(f"{snapshot.cache['miss']:,}", "misses"),
-    )
-    table.add_row(
-        "tokens",
-        _cell(f"{snapshot.input_tokens:,}", "in"),
-        _cell(f"{snapshot.output_tokens:,}", "out"),
-        _cell(f"${snapshot.cost_usd:.4f}", "cost"),
-    )
-    table.add_row(
-        "spans",
-        _cell(f"{totals.kept:,}", "kept"),
-        _cell(f"{totals.sampled_out:,}", "sampled out"),
-        _cell(f"{totals.dropped:,}", "dropped", "bold red" if totals.dropped else ""),
-        _cell(f"{totals.exported:,}", "exported") if exporting else Text("no export", style="dim"),
-    )
+    cache = snapshot.cache
+    rows: dict[str, list[Cell]] = {
+        "traffic": [
+            (f"{snapshot.requests_per_second:.1f}", "req/s", "bold"),
+            (f"{snapshot.requests:,}", "in all", ""),
+            (f"{snapshot.refused:,}", "refused", "yellow" if snapshot.refused else ""),
+            (f"{snapshot.failed:,}", "failed", "bold red" if snapshot.failed else "green"),
+            (f"{snapshot.aborted:,}", "hung up", ""),
+        ],
+        "latency": [
+            (_milliseconds(snapshot.p50_ms), "ms p50", "bold"),
+            (_milliseconds(snapshot.p95_ms), "ms p95", ""),
+            (_milliseconds(snapshot.ttfc_p50_ms), "ms to 1st chunk p50", ""),
+        ],
+        "cache": [
+            ("-" if share is None else f"{share:.0%}", "hits", "bold"),
+            (f"{cache['hit-l1']:,}", "l1", ""),
+            (f"{cache['hit-l2']:,}", "l2", ""),
+            (f"{cache['hit-l3']:,}", "l3", ""),
+            (f"{cache['miss']:,}", "misses", ""),
+        ],
+        "tokens": [
+            (f"{snapshot.input_tokens:,}", "in", ""),
+            (f"{snapshot.output_tokens:,}", "out", ""),
+            (f"${snapshot.cost_usd:.4f}", "cost", "bold"),
+        ],
+        "spans": [
+            (f"{totals.kept:,}", "kept", ""),
+            (f"{totals.sampled_out:,}", "sampled", ""),
+            (f"{totals.dropped:,}", "dropped", "bold red" if totals.dropped else ""),
+            (f"{totals.exported:,}" if exporting else "-", "exported", ""),
+        ],
+    }
+    for name, cells in rows.items():
+        table.add_row(name, *(part for figure, unit, style in cells for part in (Text(figure, style), unit)))
     return Panel(Group(table, *_failures(snapshot)), title="lumigate", title_align="left", border_style="dim")
 
 
-def _failures(snapshot: Snapshot) -> list[Text]:
+def _failures(snapshot: Snapshot) -> list[RenderableType]:
     if not snapshot.failures:
         return []
-    lines = [Text("\nlast failures", style="dim")]
+    table = Table.grid(padding=(0, 2))
+    for style in ("", "red", "", "dim"):
+        table.add_column(style=style, no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for failure in reversed(snapshot.failures):
-        line = Text(f"  {failure.time}  ")
-        line.append(f"{failure.status} ", style="red")
-        line.append(f"{failure.code:<24} {failure.route:<24} ")
-        line.append(failure.trace_id, style="dim")
-        lines.append(line)
-    return lines
-
-
-def _cell(figure: str, unit: str, style: str = "") -> Text:
-    return Text.assemble((figure, style), (f" {unit}", "dim"))
+        table.add_row(failure.time, str(failure.status), failure.code, failure.trace_id, failure.route)
+    return [Text("\nlast failures", style="dim"), table]
 
 
 def _milliseconds(value: float | None) -> str:

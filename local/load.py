@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 import random
 import time
 from collections import Counter
@@ -56,6 +57,16 @@ KINDS: Mapping[str, Kind] = {
 """What is sent, in what proportion, and the statuses that are the right answer."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One request, ready to be sent."""
+
+    name: str
+    kind: Kind
+    headers: Mapping[str, str]
+    content: bytes
+
+
 @dataclass(slots=True, kw_only=True)
 class LoadCounts:
     """What happened so far, by kind. `unexpected` counts answers with a status that is wrong for their kind."""
@@ -92,38 +103,48 @@ class LoadGenerator:
         self._weights = [kind.weight for kind in KINDS.values()]
         self._zipf = [1 / (rank + 1) ** ZIPF_EXPONENT for rank in range(REPEATED_PROMPTS)]
 
-    async def run(self) -> None:
-        """Send until cancelled; what is in flight then is cancelled as well."""
+    async def run(self, seconds: float = math.inf) -> None:
+        """Send for that long, then wait for the answers; when cancelled, drop what is in flight."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
         async with httpx.AsyncClient(timeout=httpx.Timeout(30), limits=limits, trust_env=False) as client:
             try:
-                await self._pace(client)
+                await self._pace(client, seconds)
+                await asyncio.gather(*self._in_flight)
             finally:
                 for task in self._in_flight:
                     task.cancel()
                 await asyncio.gather(*self._in_flight, return_exceptions=True)
 
-    async def _pace(self, client: httpx.AsyncClient) -> None:
-        due = time.perf_counter()
-        while True:
-            due += self._random.expovariate(self._rps)
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            if len(self._in_flight) >= MAX_IN_FLIGHT:
-                self.counts.skipped += 1
-                continue
-            (name,) = self._random.choices(self._names, self._weights)
-            task = asyncio.get_running_loop().create_task(self._send(client, name, KINDS[name]))
-            self._in_flight.add(task)
-            task.add_done_callback(self._in_flight.discard)
-
-    async def _send(self, client: httpx.AsyncClient, name: str, kind: Kind) -> None:
+    def plan(self) -> Planned:
+        """The next request of the sequence."""
+        (name,) = self._random.choices(self._names, self._weights)
+        kind = KINDS[name]
         headers = {"content-type": "application/json"}
         if kind.bearer:
             headers["authorization"] = f"Bearer {self._random.choice(self._tokens[kind.bearer])}"
         content = kind.raw_body if kind.raw_body is not None else json.dumps(self._body(kind)).encode()
+        return Planned(name=name, kind=kind, headers=headers, content=content)
+
+    async def _pace(self, client: httpx.AsyncClient, seconds: float) -> None:
+        due = time.perf_counter()
+        end = due + seconds
+        while (due := due + self._random.expovariate(self._rps)) < end:
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            planned = self.plan()
+            if len(self._in_flight) >= MAX_IN_FLIGHT:
+                self.counts.skipped += 1
+                continue
+            task = asyncio.get_running_loop().create_task(self._send(client, planned))
+            self._in_flight.add(task)
+            task.add_done_callback(self._in_flight.discard)
+
+    async def _send(self, client: httpx.AsyncClient, planned: Planned) -> None:
+        name, kind = planned.name, planned.kind
         self.counts.sent[name] += 1
         try:
-            async with client.stream("POST", self._url, headers=headers, content=content) as response:
+            async with client.stream(
+                "POST", self._url, headers=planned.headers, content=planned.content
+            ) as response:
                 self._note(name, kind, response.status_code)
                 async for _ in response.aiter_bytes():
                     if kind.hang_up:

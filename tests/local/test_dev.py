@@ -111,7 +111,8 @@ def test_a_token_from_another_terminal_is_accepted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_under_traffic_ends_cleanly_within_seconds(tmp_path: Path, number: signal.Signals) -> None:
     with dev(tmp_path, "--ephemeral", "--traffic", "50") as running:
-        running.line("requests=")
+        running.line("curl ")
+        time.sleep(1)
         code, seconds, out, err = running.stop(number)
     assert (code, err) == (0, "")
     assert seconds < 8

@@ -43,7 +43,7 @@ def production_host(variables: Mapping[str, Any], **options: Any) -> PyodideHost
         node=toolchain.node(),
         pyodide=toolchain.pyodide(),
         modules=toolchain.python_modules(),
-        src=ROOT / "src",
+        src=options.pop("src", ROOT / "src"),
         vars={**wrangler["vars"], **variables},
         bindings=options.pop("bindings", declared_bindings()),
         **options,

@@ -179,7 +179,9 @@ def test_storage_refuses_large_values(client: httpx.Client) -> None:
     assert refused(client.get(f"/object?call=store&arg={2 * 1024 * 1024 + 1}"), "Values cannot be larger")
 
 
-def test_a_coroutine_given_to_a_durable_objects_wait_until_does_not_run(bound: PyodideHost, client: httpx.Client) -> None:
+def test_a_coroutine_given_to_a_durable_objects_wait_until_does_not_run(
+    bound: PyodideHost, client: httpx.Client
+) -> None:
     client.get("/object?call=background")
     time.sleep(0.2)
     assert "background" not in bound.state()["bindings"]["KV"]
@@ -203,7 +205,9 @@ def test_a_due_alarm_fires_by_itself(make_host: Callable[..., PyodideHost]) -> N
             time.sleep(0.02)
 
 
-def test_sql_works_where_node_has_sqlite_and_says_so_elsewhere(bound: PyodideHost, client: httpx.Client) -> None:
+def test_sql_works_where_node_has_sqlite_and_says_so_elsewhere(
+    bound: PyodideHost, client: httpx.Client
+) -> None:
     answer = client.get("/object?call=sql&name=sql")
     if tuple(map(int, bound.ready["node"].split(".")))[:2] >= (22, 5):
         assert answer.json() == [{"n": 7}]
@@ -213,5 +217,8 @@ def test_sql_works_where_node_has_sqlite_and_says_so_elsewhere(bound: PyodideHos
 
 def test_a_durable_object_class_must_be_exported(make_host: Callable[..., PyodideHost]) -> None:
     bindings = {"durable_objects": [{"binding": "X", "class_name": "Nobody"}]}
-    with pytest.raises(HostFailed, match="exports no Durable Object class `Nobody`"), make_host("bound.py", bindings=bindings):
+    with (
+        pytest.raises(HostFailed, match="exports no Durable Object class `Nobody`"),
+        make_host("bound.py", bindings=bindings),
+    ):
         pass

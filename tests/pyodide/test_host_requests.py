@@ -119,7 +119,9 @@ def test_six_connections_are_open_at_once_and_more_wait(client: httpx.Client, up
     assert upstream.most_open == 6
 
 
-def test_bodies_nobody_reads_are_cancelled_rather_than_waited_for(serving: PyodideHost, client: httpx.Client, upstream: Upstream) -> None:
+def test_bodies_nobody_reads_are_cancelled_rather_than_waited_for(
+    serving: PyodideHost, client: httpx.Client, upstream: Upstream
+) -> None:
     answer = client.get("/connections", params={"url": f"{upstream.url}/chunks?n=500&s=0.01", "n": 8})
     assert answer.json() == {"answers": 8}
     serving.wait_for_log("A stalled HTTP response was canceled")

@@ -18,7 +18,11 @@ def client(serving: PyodideHost) -> Iterator[httpx.Client]:
 
 
 def test_a_request_arrives_as_it_was_sent(client: httpx.Client) -> None:
-    answer = client.post("/describe?q=ä", content="hellö".encode(), headers={"X-Custom": "Value", "CF-Connecting-IP": "6.6.6.6"})
+    answer = client.post(
+        "/describe?q=ä",
+        content="hellö".encode(),
+        headers={"X-Custom": "Value", "CF-Connecting-IP": "6.6.6.6"},
+    )
     seen = answer.json()
     assert seen["method"] == "POST"
     assert seen["url"] == str(answer.request.url)
@@ -92,7 +96,9 @@ def test_an_encoding_the_worker_declares_is_applied_on_the_way_out(client: httpx
         ("/raises?uncaught", "ValueError: a secret"),
     ],
 )
-def test_what_is_no_response_is_a_500_that_says_nothing(serving: PyodideHost, client: httpx.Client, route: str, says: str) -> None:
+def test_what_is_no_response_is_a_500_that_says_nothing(
+    serving: PyodideHost, client: httpx.Client, route: str, says: str
+) -> None:
     answer = client.get(route)
     assert (answer.status_code, answer.text) == (500, "Internal Server Error")
     serving.wait_for_log(says)
@@ -164,7 +170,9 @@ def test_cryptography_is_work_and_not_io(client: httpx.Client) -> None:
         ({"url": "{up}/echo", "mutate": "1"}, "TypeError: Can't modify immutable headers."),
     ],
 )
-def test_a_fetch_fails_as_in_production(client: httpx.Client, upstream: Upstream, query: dict[str, str], says: str) -> None:
+def test_a_fetch_fails_as_in_production(
+    client: httpx.Client, upstream: Upstream, query: dict[str, str], says: str
+) -> None:
     params = {name: value.format(up=upstream.url) for name, value in query.items()}
     answer = client.get("/fetch", params=params)
     assert answer.status_code == 599
@@ -172,7 +180,9 @@ def test_a_fetch_fails_as_in_production(client: httpx.Client, upstream: Upstream
 
 
 def test_a_fetch_sends_and_receives(client: httpx.Client, upstream: Upstream) -> None:
-    seen = client.get("/fetch", params={"url": f"{upstream.url}/echo", "method": "POST", "body": "sent"}).json()
+    seen = client.get(
+        "/fetch", params={"url": f"{upstream.url}/echo", "method": "POST", "body": "sent"}
+    ).json()
     assert (seen["method"], seen["body"], seen["headers"]["x-sent"]) == ("POST", "sent", "yes")
 
 
@@ -192,22 +202,17 @@ def test_a_promise_rejected_with_no_error_hangs_its_awaiter(client: httpx.Client
     assert client.get("/rejected_with_text").text == "hung"
 
 
-def test_tidy_requests_leak_no_proxy_and_leaky_ones_are_counted(serving: PyodideHost, client: httpx.Client) -> None:
+def test_tidy_requests_leak_no_proxy_and_leaky_ones_are_counted(
+    serving: PyodideHost, client: httpx.Client
+) -> None:
     client.get("/tidy")
-    before = _settled_proxies(serving)
+    before = serving.live_proxies()
     for _ in range(20):
         assert client.get("/tidy").text == "tidy"
-    assert _settled_proxies(serving) == before
+    assert serving.live_proxies() == before
     for _ in range(5):
         client.get("/leak")
-    assert _settled_proxies(serving) == before + 5
-
-
-def _settled_proxies(host: PyodideHost) -> int:
-    """Count once no invocation is alive: what runs still holds proxies of its own."""
-    while host.state()["invocations"]:
-        pass
-    return host.live_proxies()
+    assert serving.live_proxies() == before + 5
 
 
 def test_scheduled_runs_to_the_end_of_its_background_work(serving: PyodideHost) -> None:

@@ -29,7 +29,9 @@ def test_a_pumped_stream_arrives_piece_by_piece(serving: PyodideHost, client: ht
     serving.wait_for_log("pump complete")
 
 
-def test_a_slow_client_makes_the_worker_wait(client: httpx.Client, upstream: Upstream, serving: PyodideHost) -> None:
+def test_a_slow_client_makes_the_worker_wait(
+    client: httpx.Client, upstream: Upstream, serving: PyodideHost
+) -> None:
     received = client.get("/relay", params={"url": f"{upstream.url}/chunks?n=10"})
     assert received.text == "".join(f"chunk {i}\n" for i in range(10))
     serving.wait_for_log("relay complete")
@@ -67,11 +69,15 @@ def test_the_worker_can_cancel_its_upstream(client: httpx.Client, upstream: Upst
     assert upstream.dropped.wait(3)
 
 
-def test_a_hang_up_leaves_the_pump_asleep_for_ever(serving: PyodideHost, client: httpx.Client, upstream: Upstream) -> None:
+def test_a_hang_up_leaves_the_pump_asleep_for_ever(
+    serving: PyodideHost, client: httpx.Client, upstream: Upstream
+) -> None:
     known = len(serving.logs())
     assert hang_up_after_first_chunk(client, "/relay", url=f"{upstream.url}/chunks?n=100&s=0.01")
     time.sleep(2)
-    assert not [line for line in serving.logs()[known:] if line.startswith("relay")], "it neither returns nor raises"
+    assert not [line for line in serving.logs()[known:] if line.startswith("relay")], (
+        "it neither returns nor raises"
+    )
 
 
 def test_a_hang_up_is_told_to_the_signal_and_its_listener_can_report(
@@ -83,10 +89,14 @@ def test_a_hang_up_is_told_to_the_signal_and_its_listener_can_report(
     serving.wait_for_log("hang-up reported")
     assert upstream.dropped.wait(3), "the listener cancelled the upstream"
     assert int(serving.state()["bindings"]["KV"]["hang-up"]["text"]) >= 1
-    assert not [line for line in serving.logs()[known:] if line.startswith("relay")], "even cancelling wakes no pump"
+    assert not [line for line in serving.logs()[known:] if line.startswith("relay")], (
+        "even cancelling wakes no pump"
+    )
 
 
-def test_a_sleeper_survives_the_hang_up(serving: PyodideHost, client: httpx.Client, upstream: Upstream) -> None:
+def test_a_sleeper_survives_the_hang_up(
+    serving: PyodideHost, client: httpx.Client, upstream: Upstream
+) -> None:
     hang_up_after_first_chunk(client, "/relay", url=f"{upstream.url}/chunks?n=300&s=0.01", watch="1")
     serving.wait_for_log("watched")
 
@@ -100,7 +110,9 @@ def test_a_hang_up_does_not_cancel_a_pulled_stream(serving: PyodideHost, client:
     assert "pull closed" not in after
 
 
-def test_a_hang_up_closes_an_upstream_that_was_handed_out_untouched(client: httpx.Client, upstream: Upstream) -> None:
+def test_a_hang_up_closes_an_upstream_that_was_handed_out_untouched(
+    client: httpx.Client, upstream: Upstream
+) -> None:
     upstream.dropped.clear()
     hang_up_after_first_chunk(client, "/fetch", url=f"{upstream.url}/chunks?n=500&s=0.01", through="1")
     assert upstream.dropped.wait(5)

@@ -42,7 +42,7 @@ class Upstream:
                     with upstream._lock:
                         upstream.open -= 1
 
-            do_POST = do_PUT = do_HEAD = do_GET
+            do_POST = do_PUT = do_HEAD = do_GET  # noqa: N815 - names the base class looks for
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -52,7 +52,9 @@ class Upstream:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
         self._server.shutdown()
         self._server.server_close()
 

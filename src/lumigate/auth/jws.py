@@ -45,7 +45,7 @@ def parse(text: str) -> Token:
     head, payload, signature = text.split(".")
     header = _json_object(head)
     algorithm = header.get("alg")
-    if algorithm not in ALLOWED_ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in ALLOWED_ALGORITHMS:
         raise Unauthenticated("unsupported_algorithm")
     key_id = header.get("kid")
     if not isinstance(key_id, str) or any(name in header for name in _FORBIDDEN_HEADERS):

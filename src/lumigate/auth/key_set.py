@@ -78,7 +78,7 @@ class KeySet:
     async def _fetch(self, scope: Scope, context: Context) -> None:
         self._tried_s = scope.clock.now_ns() / 1e9
         span = scope.tracer.start_span("auth.keys.fetch", kind=SpanKind.CLIENT, context=context)
-        result = "ok"
+        result = ""  # stays so when the fetch is cut off: that says nothing about the issuer
         try:
             document = await self._download(scope)
             keys = await self._import(scope, document)
@@ -90,10 +90,12 @@ class KeySet:
             # One assignment: a request that reads in between sees the old set or the new one.
             self._keys = keys
             self._fetched_s = scope.clock.now_ns() / 1e9
+            result = "ok"
         finally:
-            span.set_attribute("lumigate.key_set.result", result)
+            if result:
+                span.set_attribute("lumigate.key_set.result", result)
+                scope.instruments.key_set_fetches.add(1, {"lumigate.key_set.result": result})
             span.end()
-            scope.instruments.key_set_fetches.add(1, {"lumigate.key_set.result": result})
 
     async def _download(self, scope: Scope) -> dict[str, Any] | None:
         try:

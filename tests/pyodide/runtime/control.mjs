@@ -6,7 +6,8 @@
 //   POST /__host/alarms {binding?, name?}             fires the alarms that are set, due or not
 //   POST /__host/cf {…}                               what `request.cf` is for the requests that follow
 //   GET  /__host/state                                contents of the bindings
-//   GET  /__host/proxies                              live Python proxies: {count, of: [{invocation, …}]}
+//   GET  /__host/proxies                              live Python proxies, once all invocations have ended (at most 5 s):
+//                                                     {count, of: [{invocation, …}]}
 
 import { createServer } from "node:http";
 
@@ -22,6 +23,8 @@ export class ScheduledController {
   }
   noRetry() {}
 }
+
+const SETTLE_MS = 5_000;
 
 /** Runs a handler that answers nobody, to the end of its waitUntil tasks. */
 async function run(runtime, name, first) {
@@ -66,8 +69,10 @@ const ROUTES = {
       id, kind, pending, wait_until: tasks.size, answered,
     })),
   }),
-  "GET /__host/proxies": (runtime) => {
-    globalThis.gc?.();
+  "GET /__host/proxies": async (runtime) => {
+    // What still runs holds proxies of its own, so they are counted when it has ended.
+    const ended = Promise.all([...runtime.invocations].map((context) => context.dead));
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, SETTLE_MS).unref())]);
     return { count: runtime.liveProxies.count, of: runtime.liveProxies.report() };
   },
 };

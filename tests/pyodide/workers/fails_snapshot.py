@@ -1,5 +1,8 @@
 """A JavaScript object kept at the top level: the snapshot cannot hold it."""
 
+# mypy: allow-subclassing-any
+# (the SDK exists inside the runtime only, so its classes are Any)
+
 from typing import Any
 
 import js

@@ -1,5 +1,8 @@
 """Imports the packages that need the SDK's care for entropy at the top level."""
 
+# mypy: allow-subclassing-any
+# (the SDK exists inside the runtime only, so its classes are Any)
+
 from typing import Any
 
 from opentelemetry import baggage, context, trace

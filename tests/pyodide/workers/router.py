@@ -1,5 +1,8 @@
 """Base of the sample Workers: the first path segment names a method, an exception becomes a 599 that shows it."""
 
+# mypy: allow-subclassing-any
+# (the SDK exists inside the runtime only, so its classes are Any)
+
 from typing import Any
 
 import js

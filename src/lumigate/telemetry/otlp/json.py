@@ -15,7 +15,7 @@ from lumigate.telemetry.otlp.json_logs import log
 from lumigate.telemetry.otlp.json_metrics import metric
 from lumigate.telemetry.otlp.json_traces import span
 from lumigate.telemetry.otlp.json_values import attribute_list, attributes, quote
-from lumigate.telemetry.otlp.packing import Format, Packed, Scoped
+from lumigate.telemetry.otlp.packing import Format, Packed, Scoped, keeping_last
 from lumigate.telemetry.records import LogRecord, MetricData, Resource, Scope, SpanRecord
 
 CONTENT_TYPE = "application/json"
@@ -57,6 +57,9 @@ def _format[T: Scoped](write: Callable[[T], str], signal: str, records: str) -> 
     def record(item: T) -> bytes:
         return to_utf8(write(item))
 
+    def together(items: list[T]) -> list[bytes]:
+        return [to_utf8(",".join(map(write, items)))]
+
     def scope(scope: Scope) -> bytes:
         version = f',"version":{quote(scope.version)}' if scope.version else ""
         described = f'{{"name":{quote(scope.name)}{version}{attribute_list(scope.attributes)}}}'
@@ -66,7 +69,14 @@ def _format[T: Scoped](write: Callable[[T], str], signal: str, records: str) -> 
         described = f'{{"attributes":[{attributes(resource.attributes)}]}}'
         return to_utf8(f'{{"resource{signal}":[{{"resource":{described}{_schema(resource)},"scope{signal}":[')
 
-    return Format(record=record, scope=scope, block=_block, resource=resource, request=_request)
+    return Format(
+        record=record,
+        records=together,
+        scope=keeping_last(scope),
+        block=_block,
+        resource=keeping_last(resource),
+        request=_request,
+    )
 
 
 def _schema(of: Scope | Resource) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lumigate.telemetry.otlp import packing
-from lumigate.telemetry.otlp.packing import Format, Packed, Scoped
+from lumigate.telemetry.otlp.packing import Format, Packed, Scoped, keeping_last
 from lumigate.telemetry.otlp.protobuf_logs import log
 from lumigate.telemetry.otlp.protobuf_metrics import metric
 from lumigate.telemetry.otlp.protobuf_traces import span
@@ -56,9 +56,10 @@ def encode_logs_chunked(resource: Resource, logs: Sequence[LogRecord], limit_byt
 def _format[T: Scoped](write: Callable[[T], bytes]) -> Format[T]:
     return Format(
         record=lambda record: delimited(b"\x12", write(record)),
-        scope=_scope,
+        records=lambda records: [delimited(b"\x12", content) for content in map(write, records)],
+        scope=keeping_last(_scope),
         block=lambda scope, records: delimited(b"\x12", b"".join((scope, *records))),
-        resource=_resource,
+        resource=keeping_last(_resource),
         request=lambda resource, blocks: delimited(b"\x0a", b"".join((resource, *blocks))),
     )
 

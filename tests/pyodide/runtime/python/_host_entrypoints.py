@@ -22,7 +22,9 @@ def _methods(cls: type) -> list[str]:
 
 def classes(module: Any) -> Any:
     """Return `{entrypoints: {name: [method]}, objects: {name: [method]}}` of the main module."""
-    names = module.__all__ if hasattr(module, "__all__") else [n for n in dir(module) if not n.startswith("_")]
+    names = (
+        module.__all__ if hasattr(module, "__all__") else [n for n in dir(module) if not n.startswith("_")]
+    )
     values = [getattr(module, name) for name in names]
 
     def of(base: type) -> dict[str, list[str]]:

@@ -1,14 +1,14 @@
 """How much bad entropy the import of a module may use.
 
-Rules: while the Worker is imported, `os.urandom` raises unless a package that is known to need a hash seed asked for a
-number of calls; what it gets is a constant. Asking for more than it uses is an error, so the lists stay honest. The count
-lives in JavaScript (`_host.entropy.allowed`), where the C function `getentropy` ends.
+Rules: while the Worker is imported, `os.urandom` raises unless a package that is known to need a hash seed asked
+for a number of calls; what it gets is a constant. Asking for more than it uses is an error, so the lists stay
+honest. The count lives in JavaScript (`_host.entropy.allowed`), where the C function `getentropy` ends.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from _host import entropy
+from _host import entropy  # type: ignore[import-not-found]
 
 TOP_LEVEL_ENTROPY_ERROR = (
     "Randomness is not allowed while a Worker is starting because startup values will be repeated across Worker "
@@ -23,7 +23,7 @@ def in_request_context() -> bool:
 
 
 def is_bad_entropy_enabled() -> bool:
-    return entropy.allowed != 0
+    return bool(entropy.allowed != 0)
 
 
 def should_allow_entropy_call() -> bool:

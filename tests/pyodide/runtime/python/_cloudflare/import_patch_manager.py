@@ -1,8 +1,8 @@
 """Contexts around the import of packages that need care while a Worker starts.
 
-Rules: a registered context is entered around `create_module` or `exec_module` of the package it names; `block_calls` puts
-a proxy into `sys.modules` whose functions raise until the first request; before the first request the finder goes away
-and the handlers of the packages that were imported run.
+Rules: a registered context is entered around `create_module` or `exec_module` of the package it names;
+`block_calls` puts a proxy into `sys.modules` whose functions raise until the first request; before the first request
+the finder goes away and the handlers of the packages that were imported run.
 """
 
 import sys
@@ -63,7 +63,8 @@ class _Loader:
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         with self._patch.create(spec):
-            return self._loader.create_module(spec)
+            module: ModuleType | None = self._loader.create_module(spec)
+            return module
 
     def exec_module(self, module: ModuleType) -> None:
         if self._patch.after_snapshot is not None:
@@ -126,12 +127,12 @@ def block_calls(module: ModuleType, *, allowlist: Iterable[str] = ()) -> None:
 
 
 def install() -> None:
-    sys.meta_path.insert(0, PatchFinder())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, PatchFinder())
 
 
 def finish() -> None:
     """Requests are served from now on: blocked modules are themselves again, and generators get true seeds."""
-    global _serving
+    global _serving  # noqa: PLW0603 - the one moment the interpreter passes once
     _serving = True
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PatchFinder)]
     sys.modules.update(_blocked)

@@ -40,7 +40,6 @@ class _NamesInOrder:
         return f"{self._last:08d}"
 
 
-@patches.register_exec_patch("random")
 @contextmanager
 def _random(module: ModuleType) -> Iterator[None]:
     with allow_bad_entropy_calls(-1):
@@ -48,12 +47,15 @@ def _random(module: ModuleType) -> Iterator[None]:
     patches.block_calls(module, allowlist=_RANDOM_ALLOWED)
 
 
-@patches.register_exec_patch("tempfile")
 @contextmanager
 def _tempfile(module: Any) -> Iterator[None]:
     yield
     module._true_names = module._RandomNameSequence
     module._RandomNameSequence = _NamesInOrder
+
+
+patches.register_exec_patch("random", _random)
+patches.register_exec_patch("tempfile", _tempfile)
 
 
 def before_top_level(modules: str) -> None:

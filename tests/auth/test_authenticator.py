@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from local.mocks.issuer import SigningKey, sign_token
+from local.runtime.crypto import LocalCrypto
+from lumigate.auth.authenticator import Authenticator, Caller
+from lumigate.errors import KeysUnavailable, Unauthenticated
+from lumigate.ports import FetchError
+from tests.fakes import (
+    API_KEY,
+    JWKS_URL,
+    NOW_SECONDS,
+    ScopeUnderTest,
+    fake_ports,
+    json_answer,
+    key_set,
+    make_claims,
+    make_scope,
+    make_settings,
+    make_token,
+)
+
+
+def around(headers: dict[str, str], *, keys: bool = True) -> ScopeUnderTest:
+    rig = make_scope(headers=headers, tenant="")
+    rig.ports.fetch.script(JWKS_URL, key_set("k1") if keys else FetchError("timeout"))
+    return rig
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+ALLOWED: list[tuple[str, dict[str, str], str, Caller]] = [
+    ("bearer", bearer(make_token()), "bearer", Caller(tenant="acme", subject="developer")),
+    ("lower case", {"authorization": f"bearer  {make_token()} "}, "bearer", Caller(tenant="acme", subject="developer")),
+    (
+        "no tenant",
+        bearer(make_token(make_claims(tenant=None))),
+        "bearer",
+        Caller(tenant="developer", subject="developer"),
+    ),
+    (
+        "odd tenant",
+        bearer(make_token(make_claims(tenant=["acme"]))),
+        "bearer",
+        Caller(tenant="developer", subject="developer"),
+    ),
+    (
+        "long tenant",
+        bearer(make_token(make_claims(tenant="t" * 500))),
+        "bearer",
+        Caller(tenant="t" * 96, subject="developer"),
+    ),
+    (
+        "api key",
+        bearer(API_KEY),
+        "api_key",
+        Caller(tenant="acme", subject=f"key:{hashlib.sha256(API_KEY.encode()).hexdigest()[:16]}"),
+    ),
+    (
+        "x-api-key",
+        {"x-api-key": API_KEY},
+        "api_key",
+        Caller(tenant="acme", subject=f"key:{hashlib.sha256(API_KEY.encode()).hexdigest()[:16]}"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "headers", "method", "caller"), ALLOWED, ids=[row[0] for row in ALLOWED])
+async def test_these_are_let_in(name: str, headers: dict[str, str], method: str, caller: Caller) -> None:
+    rig = around(headers)
+    assert await Authenticator(make_settings()).check(rig.scope) == caller
+    facts = rig.scope.facts
+    assert (facts.tenant, facts.auth_method, facts.auth_reason) == (caller.tenant, method, "ok")
+    assert facts.subject_hash == hashlib.sha256(caller.subject.encode()).hexdigest()[:16]
+    assert rig.observed.labels("lumigate.auth.checks") == [
+        {"lumigate.auth.method": method, "lumigate.auth.result": "allowed", "lumigate.auth.reason": "ok"}
+    ]
+
+
+DENIED: list[tuple[str, dict[str, str], str, str]] = [
+    ("no header", {}, "none", "missing"),
+    ("empty bearer", bearer(""), "none", "missing"),
+    ("blank key", {"x-api-key": "  "}, "none", "missing"),
+    ("another scheme", {"authorization": "Basic dTpw"}, "none", "missing"),
+    ("no scheme", {"authorization": make_token()}, "none", "missing"),
+    ("unknown key", bearer("sk-unknown"), "api_key", "unknown_api_key"),
+    ("non-ascii key", {"x-api-key": "schlüssel\ud800"}, "api_key", "unknown_api_key"),
+    ("junk", bearer("a.b.c"), "bearer", "malformed"),
+    ("alg none", bearer(make_token(header={"alg": "none"})), "bearer", "unsupported_algorithm"),
+    ("no kid", bearer(make_token(header={"kid": None})), "bearer", "malformed"),
+    ("unknown kid", bearer(make_token(kid="k9")), "bearer", "unknown_key"),
+    ("unsigned", bearer(make_token(signature=b"")), "bearer", "bad_signature"),
+    ("signed otherwise", bearer(make_token(signature=b"x" * 256)), "bearer", "bad_signature"),
+    ("expired", bearer(make_token(make_claims(exp=NOW_SECONDS - 60))), "bearer", "expired"),
+    ("not yet", bearer(make_token(make_claims(nbf=NOW_SECONDS + 60))), "bearer", "not_yet_valid"),
+    ("issuer", bearer(make_token(make_claims(iss="https://evil.example/"))), "bearer", "wrong_issuer"),
+    ("audience", bearer(make_token(make_claims(aud="another"))), "bearer", "wrong_audience"),
+    ("no subject", bearer(make_token(make_claims(sub=None))), "bearer", "malformed"),
+    ("empty subject", bearer(make_token(make_claims(sub=""))), "bearer", "malformed"),
+    ("odd subject", bearer(make_token(make_claims(sub=5))), "bearer", "malformed"),
+]
+
+
+@pytest.mark.parametrize(("name", "headers", "method", "reason"), DENIED, ids=[row[0] for row in DENIED])
+async def test_these_are_refused_each_for_its_reason(
+    name: str, headers: dict[str, str], method: str, reason: str
+) -> None:
+    rig = around(headers)
+    with pytest.raises(Unauthenticated) as caught:
+        await Authenticator(make_settings()).check(rig.scope)
+    assert caught.value.reason == reason
+    assert rig.scope.facts.auth_reason == reason
+    assert rig.scope.facts.tenant == ""
+    labels = {"lumigate.auth.method": method, "lumigate.auth.result": "denied"}
+    assert rig.observed.labels("lumigate.auth.checks") == [labels | {"lumigate.auth.reason": reason}]
+    assert rig.observed.labels("lumigate.auth.duration") == [labels]
+    span = rig.observed.span("auth.check")
+    assert span.attributes["lumigate.auth.reason"] == reason
+    assert span.attributes["error.type"] == caught.value.code
+
+
+async def test_keys_that_cannot_be_fetched_are_a_reason_of_their_own() -> None:
+    rig = around(bearer(make_token()), keys=False)
+    with pytest.raises(KeysUnavailable):
+        await Authenticator(make_settings()).check(rig.scope)
+    assert rig.scope.facts.auth_reason == "keys_unavailable"
+
+
+@pytest.mark.parametrize(
+    "claims", [make_claims(exp=0), make_claims(iss="x"), make_claims(aud="x"), make_claims(sub=None)]
+)
+async def test_no_claim_is_told_apart_before_the_signature_holds(claims: dict[str, Any]) -> None:
+    """Else anyone could ask which issuer, audience or subject would do."""
+    rig = around(bearer(make_token(claims, signature=b"forged")))
+    with pytest.raises(Unauthenticated) as caught:
+        await Authenticator(make_settings()).check(rig.scope)
+    assert caught.value.reason == "bad_signature"
+
+
+@pytest.mark.parametrize("token", ["a.b.c", make_token(header={"alg": "none"}), make_token(header={"kid": None})])
+async def test_a_token_that_cannot_be_good_costs_the_issuer_no_fetch(token: str) -> None:
+    rig = around(bearer(token))
+    with pytest.raises(Unauthenticated):
+        await Authenticator(make_settings()).check(rig.scope)
+    assert rig.ports.fetch.calls == []
+
+
+async def test_without_token_settings_no_token_is_good() -> None:
+    settings = make_settings(JWT_ISSUER=None, JWT_AUDIENCE=None, JWKS_URL=None)
+    rig = around(bearer(make_token()))
+    with pytest.raises(Unauthenticated) as caught:
+        await Authenticator(settings).check(rig.scope)
+    assert caught.value.reason == "wrong_issuer"
+    assert rig.ports.fetch.calls == []
+
+
+async def test_the_tenant_is_in_the_claim_that_settings_name() -> None:
+    rig = around(bearer(make_token(make_claims(org="umbrella"))))
+    caller = await Authenticator(make_settings(JWT_TENANT_CLAIM="org")).check(rig.scope)
+    assert caller.tenant == "umbrella"
+
+
+async def test_no_credential_reaches_a_span() -> None:
+    for headers in (bearer(make_token()), bearer("sk-unknown-secret"), bearer(API_KEY)):
+        rig = around(headers)
+        try:
+            await Authenticator(make_settings()).check(rig.scope)
+        except Unauthenticated as error:
+            assert "secret" not in str(error)
+        rig.scope.span.end()
+        credential = headers["authorization"].removeprefix("Bearer ")
+        for span in rig.observed.spans:
+            assert credential not in span.to_json()
+
+
+async def test_real_rs256_signatures_are_checked() -> None:
+    """The signer and the crypto of the embedded runtime, end to end through the authenticator."""
+    ours, theirs = SigningKey.generate(), SigningKey.generate()
+    ports = fake_ports(crypto=LocalCrypto())
+    ports.fetch.script(JWKS_URL, json_answer({"keys": [ours.jwk]}))
+    authenticator = Authenticator(make_settings())
+
+    async def check(token: str) -> str:
+        rig = make_scope(headers=bearer(token), ports=ports)
+        try:
+            await authenticator.check(rig.scope)
+        except Unauthenticated:
+            pass
+        return rig.scope.facts.auth_reason
+
+    good = sign_token(ours, make_claims())
+    assert await check(good) == "ok"
+    assert await check(sign_token(theirs, make_claims(), {"kid": ours.kid})) == "bad_signature"
+    head, _, signature = good.split(".")
+    _, payload, _ = sign_token(ours, make_claims(tenant="another")).split(".")
+    assert await check(f"{head}.{payload}.{signature}") == "bad_signature"
+    assert await check(f"{head}.{payload}.") == "bad_signature"

@@ -1,0 +1,107 @@
+"""The Worker as deployed, on the Pyodide host: what the black-box suite cannot see from outside."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from local.mocks.issuer import ISSUER
+from tests.collector import Collector, attributes, running_collector
+from tests.pyodide.production import ROOT, production_host
+from tests.pyodide.runner import PyodideHost
+
+VARIABLES: dict[str, Any] = {
+    "JWT_ISSUER": ISSUER,
+    "API_KEYS": "acme:" + "0" * 64,
+    "OTEL_BSP_SCHEDULE_DELAY": "20",
+}
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with running_collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def host(collector: Collector) -> Iterator[PyodideHost]:
+    with production_host({**VARIABLES, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}) as running:
+        yield running
+
+
+def metric_names(collector: Collector) -> set[str]:
+    return {metric.name for metric in collector.metrics()}
+
+
+def test_the_cron_trigger_beats_through_the_whole_path(host: PyodideHost, collector: Collector) -> None:
+    host.control("scheduled", cron="* * * * *")
+    collector.wait_for(lambda c: "lumigate.heartbeat" in metric_names(c))
+    event = json.loads(host.wait_for_log('"event":"cron"'))
+    assert event["environment"] == "development"
+
+
+def test_a_request_leaves_no_proxy_behind(host: PyodideHost) -> None:
+    """A leaked proxy keeps its Python objects alive for as long as the isolate lives."""
+    with httpx.Client(base_url=host.url) as client:
+        client.get("/health")
+        before = host.live_proxies()
+        for _ in range(50):
+            assert client.get("/health").status_code == 200
+            assert client.get("/v1/models").status_code == 401
+    # A flush that is still under way holds one of its own, however many requests there were.
+    assert host.live_proxies() <= before + 1
+
+
+def test_one_data_point_is_written_for_each_request(host: PyodideHost) -> None:
+    before = len(host.state()["bindings"]["POINTS"])
+    httpx.get(f"{host.url}/v1/models")
+    points = host.state()["bindings"]["POINTS"]
+    assert len(points) == before + 1
+    assert points[-1]["blobs"][:4] == ["/v1/models", "GET", "refused", "token_missing"]
+    assert points[-1]["doubles"][0] == 401
+
+
+def test_a_setting_that_is_wrong_is_named_in_the_log_and_not_to_the_caller() -> None:
+    with production_host({**VARIABLES, "MODELS": "{"}) as host:
+        answer = httpx.get(f"{host.url}/health")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "configuration_error")
+        assert "MODELS" in host.wait_for_log("configuration_error")
+        assert "MODELS" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("module", "named"),
+    [
+        ("lumigate/api/models.py", "lumigate.api.models"),
+        ("lumigate/llm/providers/openai.py", "lumigate.llm.providers.openai"),
+    ],
+)
+def test_a_missing_module_is_an_event_and_a_metric_of_its_own(
+    tmp_path: Path, collector: Collector, module: str, named: str
+) -> None:
+    source = tmp_path / "src"
+    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    (source / module).unlink()
+    variables = {**VARIABLES, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+    with production_host(variables, src=source) as host:
+        answer = httpx.get(f"{host.url}/health")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "import_failed")
+        event = json.loads(host.wait_for_log("import_failure"))
+        assert (event["event"], event["module"]) == ("import_failure", named)
+        assert event["trace_id"] == answer.json()["error"]["trace_id"]
+
+        def counted(found: Collector) -> bool:
+            return any(
+                attributes(point).get("lumigate.module") == named
+                for metric in found.metrics()
+                if metric.name == "lumigate.worker.import_failures"
+                for point in metric.sum.data_points
+            )
+
+        collector.wait_for(counted)
