@@ -30,12 +30,19 @@ RESOURCE = {
     "cloud.region": "AMS",
 }
 
+_SDK = {
+    "telemetry.sdk.name": "opentelemetry",
+    "telemetry.sdk.language": "python",
+    "telemetry.sdk.version": "1",
+}
+"""`Resource.create()` would add these, with a thread."""
+
 
 class Sdk:
     """The SDK and its encoders."""
 
     def __init__(self) -> None:
-        resource = Resource(RESOURCE)
+        resource = Resource(RESOURCE | _SDK)
         self._finished = InMemorySpanExporter()
         provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self._finished))

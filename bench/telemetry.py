@@ -9,17 +9,17 @@ from __future__ import annotations
 import gc
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from bench.contest import Contest, Row
 from bench.ours import Engine
 from bench.rivals import Sdk
 from bench.workload import (
-    METRICS,
     Request,
     measurement,
     record_metrics,
+    recorders,
     requests,
     trace_request,
 )
@@ -50,6 +50,7 @@ def measure(rounds: int = 21) -> list[dict[str, object]]:
 
 def _contests() -> Iterator[Contest[Any]]:
     engine, sdk = _Side(Engine()), _Side(Sdk())
+    _check_that_both_do_the_work(engine, sdk)
     yield Contest(
         what="span with 8 attributes, start to OTLP/JSON",
         workload=lambda: requests(REQUESTS_PER_ROUND),
@@ -93,6 +94,23 @@ def _contests() -> Iterator[Contest[Any]]:
     )
 
 
+def _check_that_both_do_the_work(engine: _Side, sdk: _Side) -> None:
+    """Raise where the two have not exported as many spans and points with as many attributes: a bench can err."""
+    work = requests(2)
+    ours, theirs = (
+        [
+            {
+                name: payload.count(name)
+                for name in (b"parentSpanId", b"timeUnixNano", b"intValue", b"stringValue")
+            }
+            for payload in side.whole_requests(work)
+        ]
+        for side in (engine, sdk)
+    )
+    if ours != theirs:
+        raise RuntimeError(f"ours exported {ours}, the rival {theirs}")
+
+
 def _bar(in_pyodide: float) -> float:
     return in_pyodide if IN_PYODIDE else 1.0
 
@@ -102,8 +120,7 @@ class _Side:
 
     def __init__(self, side: Engine | Sdk) -> None:
         self._side = side
-        self._instruments = [side.instrument(metric) for metric in METRICS]
-        self._record: Callable[..., object] = self._instruments[0].record
+        self._recorders = recorders(side.instrument)
 
     def spans_to_json(self, work: list[Request]) -> bytes:
         for request in work:
@@ -116,7 +133,7 @@ class _Side:
         return self._side.spans_as_protobuf()
 
     def record(self, work: list[tuple[float, dict[str, Any]]]) -> None:
-        record = self._record
+        record = self._recorders[0]
         for amount, attributes in work:
             record(amount, attributes)
 
@@ -124,7 +141,7 @@ class _Side:
         """Spans, metrics, point and event of each request; then one export of the two signals for all of them."""
         for request in work:
             trace_request(self._side.tracer, request)
-            record_metrics(self._instruments, request)
+            record_metrics(self._recorders, request)
             self._side.write_point_and_event(request.event)
         return self._side.spans_as_json(), self._side.metrics_as_json()
 

@@ -7,7 +7,7 @@ attributes four repeat from request to request, as models and routes do, and fou
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ _MODELS = ("gpt-4o-mini", "claude-sonnet-4", "command-r", "mistral-small")
 _random = random.Random(20260808)
 
 type Attributes = dict[str, Any]
+type Recorder = Callable[[float, Attributes], object]
 
 _ATTRIBUTES = (
     Attribute(key="http.route", description="The route."),
@@ -145,8 +146,13 @@ def trace_request(tracer: Tracer, request: Request) -> None:
             tracer.start_span(name, kind=SpanKind.CLIENT, attributes=given).end()
 
 
-def record_metrics(instruments: Sequence[Any], request: Request) -> None:
+def recorders(make: Callable[[Metric], Any]) -> list[Recorder]:
+    """What takes the measurements of each of a side's instruments."""
+    made = [(metric.kind, make(metric)) for metric in METRICS]
+    return [one.record if kind is InstrumentKind.HISTOGRAM else one.add for kind, one in made]
+
+
+def record_metrics(recorders: Sequence[Recorder], request: Request) -> None:
     """Ten measurements on ten instruments."""
-    for instrument, (amount, attributes) in zip(instruments, request.metrics, strict=True):
-        # Both sides' instruments have one of the two.
-        (instrument.record if hasattr(instrument, "record") else instrument.add)(amount, attributes)
+    for record, (amount, attributes) in zip(recorders, request.metrics, strict=True):
+        record(amount, attributes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import json
 import logging
@@ -25,7 +26,8 @@ from local.live_view import show_live, span_totals
 from local.load import LoadGenerator
 from local.mocks.openai_upstream import Behaviour
 from local.port_holder import port_holder
-from local.runtime.embedded import EmbeddedRuntime
+from local.runtime.development import example_model
+from local.runtime.embedded import DataError, EmbeddedRuntime
 from local.runtime.event_loop import run_event_loop
 from local.workerd import run_workerd
 from lumigate.errors import ConfigurationError
@@ -120,10 +122,15 @@ def run(arguments: argparse.Namespace) -> int:
         return run_event_loop(_serve(runtime, arguments))
     except ConfigurationError as error:
         return _fail(str(error))
+    except DataError as error:
+        return _fail(f"{error}; remove it, or choose another folder with --data")
+    except BrokenPipeError:
+        _discard_output()
+        return 0
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return _fail(_port_taken(arguments.port))
-        return _fail(f"{error.strerror or error} ({error.filename or arguments.port})")
+        return _fail(f"{error.strerror or error} ({error.filename or f'port {arguments.port}'})")
 
 
 async def _serve(runtime: EmbeddedRuntime, arguments: argparse.Namespace) -> int:
@@ -131,14 +138,27 @@ async def _serve(runtime: EmbeddedRuntime, arguments: argparse.Namespace) -> int
     _log_to(console, plain=arguments.json or not console.is_terminal)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+
+    def end(number: int) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)  # a second one ends at once
+
+    def print_event(line: str) -> None:
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:
+            _discard_output()
+            stop.set()
+
+    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, end, number)
     async with runtime:
         stats = LiveStats(time.monotonic)
         activities = []
         if arguments.json:
-            runtime.ports.console.listen(lambda line: print(line, flush=True))
             print(json.dumps(greeting.ready(runtime)), flush=True)
+            runtime.ports.console.listen(print_event)
         else:
             runtime.ports.console.listen(stats.feed)
             greeting.greet(console, runtime, data=None if arguments.ephemeral else arguments.data)
@@ -151,7 +171,8 @@ async def _serve(runtime: EmbeddedRuntime, arguments: argparse.Namespace) -> int
             activities.append(loop.create_task(view))
         load = None
         if arguments.traffic:
-            load = LoadGenerator(runtime.url, runtime.issuer, rps=arguments.traffic)
+            model = example_model(runtime.settings)
+            load = LoadGenerator(runtime.url, runtime.issuer, rps=arguments.traffic, model=model)
             activities.append(loop.create_task(load.run()))
         stopped = loop.create_task(stop.wait())
         await asyncio.wait([stopped, *activities], return_when=asyncio.FIRST_COMPLETED)
@@ -163,6 +184,11 @@ async def _serve(runtime: EmbeddedRuntime, arguments: argparse.Namespace) -> int
     if not arguments.json:
         greeting.farewell(stats, runtime, load)
     return 0
+
+
+def _discard_output() -> None:
+    """Whoever read the output has had enough of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _settings(environ: Mapping[str, str], arguments: argparse.Namespace) -> dict[str, Any]:

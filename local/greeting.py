@@ -13,24 +13,30 @@ from local.live_stats import LiveStats
 from local.live_view import span_totals
 from local.load import LoadGenerator
 from local.mocks.issuer import DAY_SECONDS
+from local.runtime.development import example_model
 from local.runtime.embedded import EmbeddedRuntime
 
 
 def ready(runtime: EmbeddedRuntime) -> dict[str, Any]:
     """The first line for a machine: where the gateway is, and a token for it."""
-    token = runtime.issuer.valid(ttl_seconds=DAY_SECONDS)
-    return {"event": "ready", "url": runtime.url, "token": token, "curl": _curl(runtime.url, token)}
+    token = runtime.issuer.valid(ttl_seconds=DAY_SECONDS) if _own_issuer(runtime) else None
+    return {
+        "event": "ready",
+        "url": runtime.url,
+        "token": token,
+        "curl": _curl(runtime, token or "$TOKEN"),
+    }
 
 
 def greet(console: Console, runtime: EmbeddedRuntime, *, data: Path | None) -> None:
     """The first words for a person, with a curl line that works when pasted."""
     settings = runtime.settings
     upstream = settings.get("OPENAI_BASE_URL", "https://api.openai.com/v1")
-    mock = " (mock)" if upstream == runtime.upstream.base_url else " (with your OPENAI_API_KEY)"
-    own_issuer = settings.get("JWKS_URL") == runtime.issuer.jwks_url
+    whose = "mock" if upstream == runtime.upstream.base_url else "yours"
+    own_issuer = _own_issuer(runtime)
     rows = {
         "gateway": runtime.url,
-        "upstream": f"{upstream}{mock}",
+        "upstream": f"{upstream} ({whose})",
         "key set": settings.get("JWKS_URL"),
         "data": "nothing is kept" if data is None else str(data),
         "telemetry": export_endpoint(settings) or "shown here; add --otlp URL to export it",
@@ -39,11 +45,10 @@ def greet(console: Console, runtime: EmbeddedRuntime, *, data: Path | None) -> N
     for name, value in rows.items():
         console.print(f"  [dim]{name:<10}[/dim] {value}", highlight=False, soft_wrap=True)
     token = runtime.issuer.valid(ttl_seconds=DAY_SECONDS) if own_issuer else "$TOKEN"
-    console.print(
-        f"\nTry it{' (the token is valid for a day)' if own_issuer else ' with a token of your issuer'}:\n"
-    )
+    which = "(the token is valid for a day)" if own_issuer else "with a token of your issuer"
+    console.print(f"\nTry it {which}:\n", highlight=False)
     # Plain print: rich would break the line, and it is there to be pasted.
-    print(_curl(runtime.url, token) + "\n", flush=True)
+    print(_curl(runtime, token) + "\n", flush=True)
 
 
 def export_endpoint(settings: Mapping[str, Any]) -> str | None:
@@ -54,11 +59,17 @@ def export_endpoint(settings: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _curl(url: str, token: str) -> str:
-    body = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "Show me some Python code"}]}
+def _own_issuer(runtime: EmbeddedRuntime) -> bool:
+    """Whether the gateway believes the built-in issuer, or one that the developer has named."""
+    return bool(runtime.settings.get("JWKS_URL") == runtime.issuer.jwks_url)
+
+
+def _curl(runtime: EmbeddedRuntime, token: str) -> str:
+    message = {"role": "user", "content": "Show me some Python code"}
+    body = {"model": example_model(runtime.settings), "messages": [message]}
     quote = '"' if token.startswith("$") else "'"
     return (
-        f"curl -sS {url}/v1/chat/completions -H {quote}authorization: Bearer {token}{quote}"
+        f"curl -sS {runtime.url}/v1/chat/completions -H {quote}authorization: Bearer {token}{quote}"
         f" -H 'content-type: application/json' -d '{json.dumps(body)}'"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.5
 LINE_SECONDS = 5.0
-_CELLS = 5
+_CELLS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,24 +100,29 @@ def render(snapshot: Snapshot, totals: SpanTotals, *, exporting: bool) -> Panel:
     share = snapshot.hit_share
     cache = snapshot.cache
     rows: dict[str, list[Cell]] = {
-        "traffic": [
-            (f"{snapshot.requests_per_second:.1f}", "req/s", "bold"),
+        "requests": [
+            (f"{snapshot.requests_per_second:.1f}", "a second", "bold"),
             (f"{snapshot.requests:,}", "in all", ""),
-            (f"{snapshot.refused:,}", "refused", "yellow" if snapshot.refused else ""),
+        ],
+        "errors": [
             (f"{snapshot.failed:,}", "failed", "bold red" if snapshot.failed else "green"),
+            (f"{snapshot.refused:,}", "refused", "yellow" if snapshot.refused else ""),
             (f"{snapshot.aborted:,}", "hung up", ""),
         ],
         "latency": [
             (_milliseconds(snapshot.p50_ms), "ms p50", "bold"),
             (_milliseconds(snapshot.p95_ms), "ms p95", ""),
-            (_milliseconds(snapshot.ttfc_p50_ms), "ms to 1st chunk p50", ""),
+            (_milliseconds(snapshot.ttfc_p50_ms), "ms ttfc", ""),
         ],
         "cache": [
             ("-" if share is None else f"{share:.0%}", "hits", "bold"),
+            (f"{cache['miss']:,}", "misses", ""),
+            (f"{cache['bypass']:,}", "bypassed", ""),
+        ],
+        "tiers": [
             (f"{cache['hit-l1']:,}", "l1", ""),
             (f"{cache['hit-l2']:,}", "l2", ""),
             (f"{cache['hit-l3']:,}", "l3", ""),
-            (f"{cache['miss']:,}", "misses", ""),
         ],
         "tokens": [
             (f"{snapshot.input_tokens:,}", "in", ""),
@@ -136,16 +141,16 @@ def render(snapshot: Snapshot, totals: SpanTotals, *, exporting: bool) -> Panel:
     return Panel(Group(table, *_failures(snapshot)), title="lumigate", title_align="left", border_style="dim")
 
 
-def _failures(snapshot: Snapshot) -> list[RenderableType]:
-    if not snapshot.failures:
-        return []
-    table = Table.grid(padding=(0, 2))
-    for style in ("", "red", "", "dim"):
-        table.add_column(style=style, no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+def _failures(snapshot: Snapshot) -> list[Text]:
+    """One line each, cut at the right where the terminal is narrow: what matters most comes first."""
+    lines = [Text("\nlast failures", style="dim")] if snapshot.failures else []
     for failure in reversed(snapshot.failures):
-        table.add_row(failure.time, str(failure.status), failure.code, failure.trace_id, failure.route)
-    return [Text("\nlast failures", style="dim"), table]
+        line = Text(f"{failure.time}  ", no_wrap=True, overflow="ellipsis")
+        line.append(f"{failure.status}  {failure.code:<25} ", style="red")
+        line.append(failure.trace_id)
+        line.append(f"  {failure.route}", style="dim")
+        lines.append(line)
+    return lines
 
 
 def _milliseconds(value: float | None) -> str:

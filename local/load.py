@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from local.mocks.issuer import TokenMint
+from local.runtime.http_client import new_http_client
 
 REPEATED_PROMPTS = 200
 ZIPF_EXPONENT = 1.1
@@ -105,8 +106,7 @@ class LoadGenerator:
 
     async def run(self, seconds: float = math.inf) -> None:
         """Send for that long, then wait for the answers; when cancelled, drop what is in flight."""
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-        async with httpx.AsyncClient(timeout=httpx.Timeout(30), limits=limits, trust_env=False) as client:
+        async with new_http_client() as client:
             try:
                 await self._pace(client, seconds)
                 await asyncio.gather(*self._in_flight)
@@ -143,7 +143,7 @@ class LoadGenerator:
         self.counts.sent[name] += 1
         try:
             async with client.stream(
-                "POST", self._url, headers=planned.headers, content=planned.content
+                "POST", self._url, headers=planned.headers, content=planned.content, timeout=30
             ) as response:
                 self._note(name, kind, response.status_code)
                 async for _ in response.aiter_bytes():

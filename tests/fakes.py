@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mappin
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind
 
 from lumigate import catalog
@@ -202,6 +203,16 @@ class FakeFetch:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def chunkings(data: bytes) -> st.SearchStrategy[list[bytes]]:
+    """The ways to cut bytes into chunks, in the middle of characters and line ends too."""
+
+    def cut(places: set[int]) -> list[bytes]:
+        bounds = [0, *sorted(places), len(data)]
+        return [data[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+
+    return st.sets(st.integers(0, len(data)), max_size=30).map(cut)
 
 
 # --- stores, sinks, limits --------------------------------------------------------------------------------------------

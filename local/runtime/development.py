@@ -16,6 +16,8 @@ _USD_PER_MTOK: Mapping[str, tuple[float, float]] = {
 }
 """Input and output prices of the models in the development routing table."""
 
+_USUAL_MODEL = "gpt-5-mini"
+
 
 def development_settings(*, jwks_url: str, openai_base_url: str) -> dict[str, Any]:
     """What the environment holds where the developer has set nothing."""
@@ -32,3 +34,10 @@ def development_settings(*, jwks_url: str, openai_base_url: str) -> dict[str, An
         "OPENAI_API_KEY": "sk-mock",
         "MODELS": json.dumps(models),
     }
+
+
+def example_model(settings: Mapping[str, Any]) -> str:
+    """A model that the routing table in `settings` knows, for examples and for made traffic."""
+    table = settings["MODELS"]
+    models = json.loads(table) if isinstance(table, str) else table
+    return _USUAL_MODEL if _USUAL_MODEL in models else next(iter(models))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
@@ -30,6 +31,10 @@ FLUSH_SECONDS = 3.0
 type GatewayFactory = Callable[[Mapping[str, Any], Clock, Entropy], GatewayLike]
 
 
+class DataError(Exception):
+    """What lies in the data folder cannot be used."""
+
+
 def build_gateway(environ: Mapping[str, Any], clock: Clock, entropy: Entropy) -> GatewayLike:
     """The real gateway. Raises `ConfigurationError`, one line naming the setting."""
     from lumigate.config import Settings
@@ -48,8 +53,8 @@ class EmbeddedRuntime:
         port: int = 0,
         data: Path | None = None,
         behaviour: Behaviour | None = None,
-        rate_limit: int | None = 10_000,
-        rate_limit_period_seconds: Literal[10, 60] = 10,
+        rate_limit: int | None = 60_000,
+        rate_limit_period_seconds: Literal[10, 60] = 60,
         cron_seconds: float = 60.0,
         country: str = "DE",
         colo: str = "FRA",
@@ -85,15 +90,18 @@ class EmbeddedRuntime:
                 data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lumigate-")))
             await stack.enter_async_context(self.upstream)
             self.issuer = Issuer(
-                SigningKey.load_or_generate(data / ISSUER_KEY_NAME),
+                _issuer_key(data / ISSUER_KEY_NAME),
                 issuer=str(self._overrides.get("JWT_ISSUER") or ISSUER),
                 audience=str(self._overrides.get("JWT_AUDIENCE") or AUDIENCE),
             )
             await stack.enter_async_context(self.issuer)
             self.settings = self._merged_settings()
-            self.ports = open_ports(
-                data, rate_limit=self._rate_limit, rate_limit_period_seconds=self._rate_limit_period
-            )
+            try:
+                self.ports = open_ports(
+                    data, rate_limit=self._rate_limit, rate_limit_period_seconds=self._rate_limit_period
+                )
+            except sqlite3.Error as error:
+                raise DataError(f"the database in {data} cannot be opened: {error}") from error
             stack.push_async_callback(self.ports.close)
             self.gateway = self._gateway_factory(self.settings, self.ports.clock, self.ports.entropy)
             stack.push_async_callback(self._flush)
@@ -121,6 +129,13 @@ class EmbeddedRuntime:
 
     async def _cron(self) -> None:
         await self.gateway.scheduled(self.ports)
+
+
+def _issuer_key(path: Path) -> SigningKey:
+    try:
+        return SigningKey.load_or_generate(path)
+    except ValueError as error:
+        raise DataError(f"{path} cannot be read as a key: {error}") from error
 
 
 @contextlib.asynccontextmanager

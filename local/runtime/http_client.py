@@ -7,6 +7,8 @@ import ssl
 
 import httpx
 
+from local.runtime.lanes import LanedTransport
+
 
 def new_http_client() -> httpx.AsyncClient:
     """A client without time limits of its own: each call brings them.
@@ -15,7 +17,8 @@ def new_http_client() -> httpx.AsyncClient:
     """
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=30.0)
     trust = _trust()
-    direct = httpx.AsyncHTTPTransport(verify=trust, http1=True, http2=False, limits=limits)
+    one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30.0)
+    direct = LanedTransport(lambda: httpx.AsyncHTTPTransport(verify=trust, http1=True, limits=one))
     return httpx.AsyncClient(
         http1=True,
         http2=False,

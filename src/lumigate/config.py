@@ -6,9 +6,9 @@ line, nor in `repr`. OpenTelemetry's own settings (`OTEL_*`) are read by `lumiga
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from lumigate import strict_json
 from lumigate.errors import ConfigurationError
 from lumigate.telemetry import TelemetryConfig
 
@@ -29,7 +30,12 @@ PROVIDER_BASE_URLS = {"openai": "https://api.openai.com/v1"}
 
 
 def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")) or any(c.isspace() for c in value):
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port or an address that is none
+        valid = False
+    if not valid or any(c.isspace() for c in value):
         raise ValueError("must be an http or https URL")
     return value.rstrip("/")
 
@@ -39,7 +45,7 @@ def _json_if_text(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return strict_json.loads(value.encode())
     except ValueError as error:
         raise ValueError(f"is not valid JSON: {error}") from None
 
@@ -90,7 +96,7 @@ class ApiKey(_Frozen):
 def _api_keys(value: Any) -> Any:
     """`tenant:sha256-hex` entries, separated by commas."""
     entries = _split(value)
-    if entries is None or not all(isinstance(entry, str) for entry in entries):
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         return entries
     keys = []
     for number, entry in enumerate(entries, start=1):

@@ -1,8 +1,8 @@
 """Everything the application asks of the platform under it, as small protocols.
 
 Two sets of adapters exist: `lumigate.platform.workers` (Cloudflare) and `local.runtime` (one CPython process). A
-`Ports` belongs to one request: on Workers, I/O that one request began must not be touched by another, so nothing taken from
-here is kept beyond the request, apart from imported keys, which are data.
+`Ports` belongs to one request: on Workers, I/O that one request began must not be touched by another, so nothing
+taken from here is kept beyond the request, apart from imported keys, which are data.
 """
 
 from __future__ import annotations

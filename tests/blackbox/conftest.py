@@ -56,15 +56,10 @@ class Stage:
     def headers(self, **more: str) -> dict[str, str]:
         return {"authorization": f"Bearer {self.token()}"} | more
 
-    def openai(self, **options: Any) -> openai.OpenAI:
+    def openai(self, api_key: str | None = None) -> openai.OpenAI:
         """The official client, pointed here, without retries of its own."""
-        settings = {
-            "api_key": self.token(),
-            "base_url": f"{self.url}/v1",
-            "max_retries": 0,
-            "timeout": 20,
-        } | options
-        return openai.OpenAI(**settings)
+        key = self.token() if api_key is None else api_key
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=20)
 
     def event(self, request_id: str, timeout_seconds: float = 10.0) -> dict[str, Any]:
         """The wide event of a request, once it is there."""

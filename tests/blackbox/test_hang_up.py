@@ -19,11 +19,12 @@ def test_a_hang_up_in_a_stream_is_told_and_stops_the_provider(staged: Stage, htt
     before = staged.upstream.left_early
     content = f"[[mock tokens=500 chunk-ms=20]] {uuid.uuid4()}"
     body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": content}], "stream": True}
-    with httpx.Client(base_url=staged.url, timeout=10) as client:
-        with client.stream("POST", CHAT, json=body, headers=staged.headers()) as answer:
-            for _ in answer.iter_bytes():
-                break
-            headers = answer.headers
+    with (
+        httpx.Client(base_url=staged.url, timeout=10) as client,
+        client.stream("POST", CHAT, json=body, headers=staged.headers()) as answer,
+    ):
+        next(answer.iter_bytes())
+        headers = answer.headers
     event = staged.event(headers["x-request-id"])
     assert (event["outcome"], event["status"]) == ("client_abort", 200)
     assert event["duration_ms"] < 5_000

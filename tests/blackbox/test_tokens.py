@@ -7,6 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from local.mocks.issuer import Issuer
 from tests.blackbox.conftest import Stage
 
 WRONG: dict[str, tuple[Callable[[Stage], str], str]] = {
@@ -26,7 +27,7 @@ WRONG: dict[str, tuple[Callable[[Stage], str], str]] = {
 }
 
 
-def issuer(stage: Stage):  # type: ignore[no-untyped-def]  # the mock issuer, or its subclass
+def issuer(stage: Stage) -> Issuer:
     assert stage.issuer is not None
     return stage.issuer
 

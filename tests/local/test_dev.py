@@ -195,6 +195,41 @@ def test_settings_come_from_dev_vars_and_the_environment_wins(tmp_path: Path) ->
         headers = {"authorization": f"Bearer {ready['token']}"}
         answer = httpx.get(f"{ready['url']}/v1/models", headers=headers)
         assert [model["id"] for model in answer.json()["data"]] == ["mine"]
+        assert '"model": "mine"' in ready["curl"]
+
+
+def test_an_issuer_of_the_developers_own_is_left_to_make_the_tokens(tmp_path: Path) -> None:
+    settings = {
+        "JWKS_URL": "https://id.example/keys",
+        "JWT_ISSUER": "https://id.example/",
+        "JWT_AUDIENCE": "a",
+    }
+    with dev(tmp_path, "--ephemeral", **settings) as running:
+        assert '-H "authorization: Bearer $TOKEN"' in running.line("curl ")
+    code, err = failed(tmp_path, "--traffic", "5", **settings)
+    assert code == 1
+    assert "JWKS_URL" in err
+
+
+def test_a_data_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "issuer.pem").write_text("nonsense")
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "lumigate.sqlite3").write_text("nonsense" * 1000)
+    (tmp_path / "file").write_text("")
+    for folder, words in (("keys", "issuer.pem"), ("base", "database"), ("file/x", "file/x")):
+        code, err = failed(tmp_path, "--data", folder)
+        assert (code, err.count("\n")) == (1, 1), err
+        assert words in err
+
+
+@pytest.mark.parametrize("mode", [["--json"], []])
+def test_a_reader_that_has_had_enough_ends_it(tmp_path: Path, mode: list[str]) -> None:
+    with dev(tmp_path, "--ephemeral", "--traffic", "50", "--latency-ms", "0", *mode) as running:
+        running.line('{"event": "ready"' if mode else "curl ")
+        assert running.process.stdout is not None
+        running.process.stdout.close()
+        assert running.process.wait(WAIT_SECONDS) == 0
 
 
 def test_traffic_spends_no_money_of_the_developer(tmp_path: Path) -> None:

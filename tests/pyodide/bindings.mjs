@@ -280,7 +280,6 @@ export class AnalyticsEngineDataset {
       if (value === null || value === undefined) return "";
       if (typeof value === "string") return value;
       if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return text(value);
-      if (["number", "boolean"].includes(typeof value)) return String(value);
       throw new TypeError("writeDataPoint(): a blob or an index is neither a string nor an ArrayBuffer.");
     });
     const [indexed, named] = [strings(indexes), strings(blobs)];
@@ -293,6 +292,7 @@ export class AnalyticsEngineDataset {
     }
     const numbers = doubles.map((value) => {
       if (typeof value === "bigint") throw new TypeError("Cannot convert a BigInt value to a number");
+      if (!["number", "boolean"].includes(typeof value)) throw new TypeError("writeDataPoint(): a double is not a number.");
       return Number(value);
     });
     this.#points.push({ indexes: indexed, blobs: named, doubles: numbers });

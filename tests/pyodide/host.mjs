@@ -23,7 +23,7 @@ import { makeGlobals } from "./runtime/globals.mjs";
 import { entrypointHelper } from "./runtime/helper.mjs";
 import { Interpreter, LiveProxies } from "./runtime/interpreter.mjs";
 import { emit, log } from "./runtime/log.mjs";
-import { ExecutionContext, listen } from "./runtime/server.mjs";
+import { listen } from "./runtime/server.mjs";
 
 const DEFAULT_CF = { country: "DE", colo: "FRA", continent: "EU", city: "Frankfurt", timezone: "Europe/Berlin", asn: 64512, httpProtocol: "HTTP/1.1" };
 const DEFAULT_FLAGS = { enable_request_signal: true, python_request_headers_preserve_commas: true };
@@ -53,7 +53,6 @@ async function main() {
     cf: config.cf ?? DEFAULT_CF,
     invocations: new Set(),
     liveProxies: new LiveProxies(),
-    executionContext: (context) => new ExecutionContext(context),
   };
   runtime.env = makeEnv(runtime, config.vars ?? {}, config.bindings ?? {});
   const globals = makeGlobals();

@@ -109,6 +109,8 @@ def test_a_data_point_at_every_limit_is_written(bound: PyodideHost, client: http
         ({"blobs": ["b" * 16_001]}, "Cumulative size of blobs exceeds 16000 bytes."),
         ({"doubles": [1] * 21}, "Maximum of 20 doubles supported."),
         ({"blobs": [{"a": 1}]}, "neither a string nor an ArrayBuffer"),
+        ({"blobs": [7]}, "neither a string nor an ArrayBuffer"),
+        ({"doubles": ["7"]}, "a double is not a number"),
     ],
 )
 def test_a_data_point_beyond_a_limit_raises(client: httpx.Client, point: dict[str, Any], says: str) -> None:

@@ -1,7 +1,7 @@
 """Requests are kept apart, and end when they should: what belongs to one cannot be used by another."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -107,6 +107,13 @@ def test_an_abandoned_task_dies_with_its_request(serving: PyodideHost, client: h
     assert "abandoned" not in serving.state()["bindings"]["KV"]
 
 
+def test_a_handler_whose_client_is_gone_goes_no_further(serving: PyodideHost, client: httpx.Client) -> None:
+    with pytest.raises(httpx.ReadTimeout):
+        client.get("/late", timeout=0.1)
+    time.sleep(0.6)
+    assert "late handler" not in serving.state()["bindings"]["KV"]
+
+
 def test_a_failure_in_the_background_is_reported(serving: PyodideHost, client: httpx.Client) -> None:
     assert client.get("/background_fails").text == "answered"
     serving.wait_for_log("ValueError: in the background")
@@ -132,7 +139,7 @@ def test_subrequests_are_counted(client: httpx.Client, upstream: Upstream) -> No
     assert "Too many subrequests" in answer.text
 
 
-def test_all_invocations_end(serving: PyodideHost, make_host: Callable[..., PyodideHost]) -> None:
+def test_all_invocations_end(serving: PyodideHost) -> None:
     deadline = time.monotonic() + 5
     while serving.state()["invocations"]:
         assert time.monotonic() < deadline, serving.state()["invocations"]

@@ -150,6 +150,14 @@ def test_the_clock_moves_at_io(client: httpx.Client, upstream: Upstream) -> None
     assert moved["fetch"] >= 95
 
 
+def test_a_blocking_sleep_ends_the_interpreter_rather_than_spin_for_ever(
+    make_host: Callable[..., PyodideHost],
+) -> None:
+    with make_host("serving.py") as host:
+        assert httpx.get(f"{host.url}/block", timeout=30).status_code == 500
+        host.wait_for_log("a clock that stands still")
+
+
 def test_cryptography_is_work_and_not_io(client: httpx.Client) -> None:
     answer = client.get("/digest")
     assert answer.text.startswith("ba7816bf")

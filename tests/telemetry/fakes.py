@@ -66,9 +66,7 @@ class Sent:
 
     @property
     def json(self) -> dict[str, Any]:
-        body = (
-            zlib.decompress(self.body, 31) if self.headers.get("content-encoding") == "gzip" else self.body
-        )
+        body = zlib.decompress(self.body, 31) if self.headers.get("content-encoding") == "gzip" else self.body
         parsed: dict[str, Any] = json.loads(body)
         return parsed
 
@@ -113,9 +111,9 @@ class FakePost:
         self, url: str, *, headers: Mapping[str, str], body: bytes, timeout_seconds: float
     ) -> PostResult:
         self.sent.append(Sent(url, headers, body, timeout_seconds))
-        await asyncio.sleep(0)
         fixed = next((answer for part, answer in self.by_url.items() if part in url), None)
         answer = fixed if fixed is not None else (self.answers.pop(0) if self.answers else OK)
+        await asyncio.sleep(0)
         if isinstance(answer, PostError):
             raise answer
         return answer if isinstance(answer, PostResult) else await answer()

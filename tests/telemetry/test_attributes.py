@@ -61,7 +61,20 @@ def test_a_value_is_kept_as_the_plain_type_it_stands_for(given_value: Any, kept:
 
 @pytest.mark.parametrize(
     "odd",
-    [None, object(), {"a": 1}, {1, 2}, ["a", 1], [True, 1], [object()], cyclic(), b"\xff", range(3), 1j, Unshowable()],
+    [
+        None,
+        object(),
+        {"a": 1},
+        {1, 2},
+        ["a", 1],
+        [True, 1],
+        [object()],
+        cyclic(),
+        b"\xff",
+        range(3),
+        1j,
+        Unshowable(),
+    ],
 )
 def test_a_value_without_a_place_in_an_attribute_is_dropped_and_counted(odd: Any) -> None:
     """Nothing is guessed: the specification names the types."""

@@ -89,7 +89,13 @@ async def test_everything_is_kept_and_unmarked_by_default() -> None:
 
 async def test_the_share_is_kept_by_trace_id_and_counts_can_be_restored() -> None:
     """A span kept by share stands for 1/share; errors, the slow and the marked stand for themselves."""
-    rig = make_rig({"LUMIGATE_TRACES_SHARE": "0.25", "LUMIGATE_TRACES_SLOW_MS": "1000", "OTEL_BSP_MAX_QUEUE_SIZE": "9999"})
+    rig = make_rig(
+        {
+            "LUMIGATE_TRACES_SHARE": "0.25",
+            "LUMIGATE_TRACES_SLOW_MS": "1000",
+            "OTEL_BSP_MAX_QUEUE_SIZE": "9999",
+        }
+    )
     run(rig, 2000)
     run(rig, 5, ms=1500)
     restored = 0.0
@@ -147,7 +153,9 @@ def test_the_callers_probability_is_passed_on() -> None:
     assert span.trace_state == "ot=th:c;rv:fffffffffffffe,vendor=x"
 
 
-@pytest.mark.parametrize(("route", "ms", "kept"), [("/slow", 1500, False), ("/slow", 2500, True), ("/x", 600, True)])
+@pytest.mark.parametrize(
+    ("route", "ms", "kept"), [("/slow", 1500, False), ("/slow", 2500, True), ("/x", 600, True)]
+)
 def test_what_is_slow_depends_on_the_route(route: str, ms: float, kept: bool) -> None:
     rig = make_rig({"LUMIGATE_TRACES_SHARE": "0", "LUMIGATE_TRACES_SLOW_MS": "500, /slow=2000"})
     run(rig, ms=ms, **{"http.route": route})
@@ -197,7 +205,12 @@ class Recorder(sdk.Sampler):
 async def test_an_sdk_sampler_is_asked_for_every_span_and_obeyed() -> None:
     decision = sdk.Decision
     sampler = Recorder(
-        {"root": decision.RECORD_AND_SAMPLE, "hidden": decision.RECORD_ONLY, "gone": decision.DROP, "leaf": decision.RECORD_AND_SAMPLE}
+        {
+            "root": decision.RECORD_AND_SAMPLE,
+            "hidden": decision.RECORD_ONLY,
+            "gone": decision.DROP,
+            "leaf": decision.RECORD_AND_SAMPLE,
+        }
     )
     rig = make_rig(sampler=sampler)
     tracer = rig.telemetry.tracer("t")

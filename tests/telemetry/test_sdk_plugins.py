@@ -23,7 +23,9 @@ def one_trace(rig: Rig) -> None:
     tracer = rig.telemetry.tracer("scope", "1.2")
     link = Link(SpanContext(1, 2, True, TraceFlags(1), TraceState([("a", "b")])), {"l": 1})
     remote = SpanContext(0xAB << 100, 9, True, TraceFlags(1), TraceState([("v", "1")]))
-    root = tracer.start_span("root", parent=remote, kind=SpanKind.SERVER, attributes={"a": 1, "b": ["x"]}, links=[link])
+    root = tracer.start_span(
+        "root", parent=remote, kind=SpanKind.SERVER, attributes={"a": 1, "b": ["x"]}, links=[link]
+    )
     child = tracer.start_span("child", parent=root, kind=SpanKind.CLIENT)
     child.add_event("event", {"e": True})
     child.set_status(StatusCode.ERROR, "why")
@@ -65,7 +67,7 @@ def test_the_console_exporter_prints_our_spans() -> None:
     first, _ = json.JSONDecoder().raw_decode(text)
     assert first["name"] == "child"
     assert first["status"] == {"status_code": "ERROR", "description": "why"}
-    assert first["context"]["trace_state"] == "[{key=v, value=1}]"
+    assert first["context"]["trace_state"] == "['{key=v, value=1}']"
     assert first["start_time"].endswith("Z")
     assert first["events"][0]["name"] == "event"
 

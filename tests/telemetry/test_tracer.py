@@ -122,7 +122,11 @@ def test_ok_is_final_and_unset_is_ignored() -> None:
 
 def test_events_links_and_attributes_are_limited_and_counted() -> None:
     rig = make_rig(
-        {"OTEL_SPAN_EVENT_COUNT_LIMIT": "2", "OTEL_SPAN_LINK_COUNT_LIMIT": "1", "OTEL_ATTRIBUTE_COUNT_LIMIT": "3"}
+        {
+            "OTEL_SPAN_EVENT_COUNT_LIMIT": "2",
+            "OTEL_SPAN_LINK_COUNT_LIMIT": "1",
+            "OTEL_ATTRIBUTE_COUNT_LIMIT": "3",
+        }
     )
     link = Link(SpanContext(1, 2, True, TraceFlags(1)), {"a": 1})
     span = recording(rig.telemetry.tracer("t").start_span("s", links=[link, link], attributes={"a": 1}))

@@ -48,8 +48,11 @@ class EventSplitter:
 
     @property
     def rest(self) -> bytes:
-        """What has come since the last boundary: not empty at the end of a stream means half an event."""
-        return self._tail
+        """What has come since the last boundary: not empty at the end of a stream means half an event.
+
+        Line ends alone are none: whether they fall to the block before depends on how the stream was cut.
+        """
+        return self._tail.lstrip(b"\r\n")
 
 
 def split_events(block: bytes) -> Iterator[bytes]:

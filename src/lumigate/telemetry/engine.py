@@ -71,7 +71,8 @@ class Telemetry:
         self._readable: ReadableResource | None = None
         ids = id_generator or RandomIds(entropy)
         head = sampler or head_sampler(config.sampler, config.sampler_ratio)
-        samples_a_part = not isinstance(head, HeadSampler) or head.threshold != ALWAYS
+        # a foreign sampler keeps its own books: its probability is not known here
+        samples_a_part = isinstance(head, HeadSampler) and head.threshold != ALWAYS
         self._pipeline = Pipeline(
             clock=clock,
             ids=ids,

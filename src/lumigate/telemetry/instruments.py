@@ -102,8 +102,10 @@ class _Adding(Instrument):
             point = stream.points[
                 tuple(map(attributes.get, keys)) if keys is not None else frozenset(attributes.items())
             ]
+            size = len(attributes)
         except (KeyError, TypeError, AttributeError):
             point = stream.find(attributes)
+            size = point.size
         try:
             # `x - x` is 0 for every finite number, and nothing else
             if amount - amount != 0 or amount < self._lowest:
@@ -118,7 +120,7 @@ class _Adding(Instrument):
             taken = self._taken(amount, context, span)
             if taken is not None:
                 point.exemplar = taken
-        if len(attributes) != point.size and point.size >= 0:
+        if size != point.size and point.size >= 0:
             stream.undeclared(attributes)
 
 
@@ -197,8 +199,10 @@ class Histogram(Instrument, api.Histogram):
             point = stream.points[
                 tuple(map(attributes.get, keys)) if keys is not None else frozenset(attributes.items())
             ]
+            size = len(attributes)
         except (KeyError, TypeError, AttributeError):
             point = stream.find(attributes)
+            size = point.size
         try:
             if amount - amount != 0:
                 stream.misuse("bad_amount", repr(amount))
@@ -218,7 +222,7 @@ class Histogram(Instrument, api.Histogram):
             taken = self._taken(amount, context, span)
             if taken is not None:
                 point.exemplars[bucket] = taken
-        if len(attributes) != point.size and point.size >= 0:
+        if size != point.size and point.size >= 0:
             stream.undeclared(attributes)
 
 

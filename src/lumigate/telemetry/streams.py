@@ -99,7 +99,14 @@ class Stream[P: Point]:
             attributes = {}
         if not self._begun_ns:
             self._begun_ns = self.settings.now_ns()
-        clean = self._declared(attributes) if self.identity.attributes is not None else self._any(attributes)
+        try:
+            declared = self.identity.attributes is not None
+            clean = self._declared(attributes) if declared else self._any(attributes)
+        except MisuseError:
+            raise
+        except Exception:
+            self.misuse("bad_attributes")
+            attributes, clean = {}, {}
         key = self._canonical(clean)
         point = self._distinct.get(key)
         if point is None:
@@ -178,7 +185,8 @@ class Stream[P: Point]:
             if value is None:
                 continue
             if attribute.values is not None:
-                clean[attribute.key] = str(value) if value in attribute.values else OTHER
+                text = safe_text(value, _VALUE_LENGTH)
+                clean[attribute.key] = text if text in attribute.values else OTHER
             elif attribute.type is str:
                 clean[attribute.key] = safe_text(value, _VALUE_LENGTH)
             elif type(value) is attribute.type:
@@ -210,4 +218,6 @@ class Stream[P: Point]:
                 forgotten.append(key)
         if forgotten:
             gone = {id(self._distinct.pop(key)) for key in forgotten}
+            # there is room again: sets that had overflowed are looked at anew
+            gone.add(id(self._overflow))
             self.points = {key: point for key, point in self.points.items() if id(point) not in gone}

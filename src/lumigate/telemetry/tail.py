@@ -87,8 +87,8 @@ class Tail:
 
     def _record(self, trace: LocalTrace, root: SpanRecord, verdict: Verdict) -> None:
         threshold = trace.threshold
-        if verdict is _SHARE:
-            threshold = max(threshold or ALWAYS, self._threshold)
+        if verdict is _SHARE and threshold is not None:
+            threshold = max(threshold, self._threshold)
         root.attributes[SAMPLING_REASON] = verdict.reason
         if threshold is not None:
             root.attributes[SAMPLING_PROBABILITY] = probability_of(threshold)

@@ -50,6 +50,28 @@ export const workerPerformance = Object.freeze({
   measure() {},
 });
 
+const SPINNING = 20_000_000;
+let readAt = -1;
+let reads = 0;
+
+/**
+ * `performance` as Emscripten has it: what `time.monotonic()` reads. `time.sleep()` waits for it to move, which it never
+ * does: production ends that by its CPU limit, the host by this error, which ends the interpreter.
+ */
+export const emscriptenPerformance = Object.freeze({
+  now() {
+    const now = clock.now();
+    reads = now === readAt ? reads + 1 : 0;
+    readAt = now;
+    if (reads > SPINNING) {
+      reads = 0;
+      throw new Error("The Worker waits for a clock that stands still while the CPU works; use `await asyncio.sleep()`.");
+    }
+    return now;
+  },
+  timeOrigin: 0,
+});
+
 let lastRead = -1;
 let extra = 0;
 

@@ -45,9 +45,7 @@ export class Invocation {
     this.open = 0;
     this.waiting = [];
     this.stalled = new Set(); // bodies that nobody has begun to read
-    this.subrequests = 0;
-    this.internalSubrequests = 0;
-    this.dataPoints = 0;
+    this.startEvent();
     this.dead = new Promise((resolve) => (this.resolveDead = resolve));
     this.failed = new Promise((_, reject) => (this.fail = reject));
     this.failed.catch(() => {});
@@ -173,6 +171,13 @@ export class Invocation {
       const [oldest] = this.stalled;
       oldest.cancel();
     }
+  }
+
+  /** Another event of a context that outlives one: limits count from here. */
+  startEvent() {
+    this.subrequests = 0;
+    this.internalSubrequests = 0;
+    this.dataPoints = 0;
   }
 
   count(internal) {

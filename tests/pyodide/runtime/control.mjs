@@ -33,7 +33,7 @@ async function run(runtime, name, first) {
   clock.advance();
   let outcome = { outcome: "ok" };
   try {
-    await context.run(() => invoke(runtime, context, name, [first, runtime.env, runtime.executionContext(context)]));
+    await context.run(() => invoke(runtime, context, name, (executionContext) => [first, runtime.env, executionContext]));
   } catch (error) {
     log("error", [`Uncaught ${describe(error)}`], { kind: "exception" });
     outcome = { outcome: "exception", error: describe(error) };

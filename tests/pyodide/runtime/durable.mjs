@@ -102,6 +102,7 @@ class Actor {
       await this.#delivered();
       clock.advance();
       const { context, instance } = this.#alive();
+      context.startEvent();
       return Promise.race([context.run(() => event(instance, context)), context.failed]);
     });
   }

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-import { clock, EmscriptenDate, workerPerformance } from "./clock.mjs";
+import { clock, EmscriptenDate, emscriptenPerformance } from "./clock.mjs";
 import { describe, phase, running } from "./context.mjs";
 import { GLOBAL_SCOPE, RuleError } from "./errors.mjs";
 import { interpreterScheduling } from "./globals.mjs";
@@ -22,6 +22,7 @@ import { teachPyProxy } from "./messages.mjs";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SESSION = "/session/metadata";
 const VENDORED = `${SESSION}/python_modules`;
+const FREE_SLOTS = 256; // so many in a row end the table
 const BAD_ENTROPY = 43; // a constant that is easy to recognise
 
 const entropy = { allowed: 0, serving: false };
@@ -40,7 +41,7 @@ function guardEntropy() {
 
 /** Pyodide's JavaScript with the Worker's clock and timers in its scope instead of Node's. */
 async function patchedModule(pyodide) {
-  const scope = { Date: EmscriptenDate, performance: workerPerformance, ...interpreterScheduling };
+  const scope = { Date: EmscriptenDate, performance: emscriptenPerformance, ...interpreterScheduling };
   const key = "lumigate.interpreter";
   globalThis[Symbol.for(key)] = scope;
   const prelude = `const {${Object.keys(scope).join(",")}} = globalThis[Symbol.for(${JSON.stringify(key)})];\n`;
@@ -91,15 +92,18 @@ function reachable(scope, depth = 4) {
   return seen;
 }
 
+/** The JavaScript values that Python objects refer to now. Slots are reused, so a free one is not the end. */
 function heldByPython(module) {
   const held = new Set();
-  for (let slot = 0; ; slot++) {
+  for (let slot = 0, free = 0; free < FREE_SLOTS; slot++) {
     try {
       held.add(module.__hiwire_get(slot));
+      free = 0;
     } catch {
-      return held;
+      free += 1;
     }
   }
+  return held;
 }
 
 export class Interpreter {
@@ -221,6 +225,8 @@ export class Interpreter {
   /** What a coroutine comes to; Python must finish it in the context it began in, not in that of another's I/O. */
   async #outcome(coroutine) {
     const context = running();
+    const release = () => coroutine.destroy();
+    context?.onDeath.add(release);
     try {
       return await new Promise((resolve, reject) => {
         const here = (settle) => (value) => {
@@ -234,7 +240,8 @@ export class Interpreter {
         coroutine.then(here(resolve), here(reject)).destroy?.();
       });
     } finally {
-      coroutine.destroy();
+      context?.onDeath.delete(release);
+      release();
     }
   }
 }

@@ -20,6 +20,8 @@ import { extraOf, incomingRequest, ownerOf, WorkerResponse } from "./messages.mj
 import { networkStream } from "./streams.mjs";
 
 const BODILESS = new Set(["GET", "HEAD"]);
+// Set-Cookie is sent apart; the others belong to the connection, not to the response.
+const OWN_HEADERS = new Set(["set-cookie", "connection", "keep-alive", "transfer-encoding", "upgrade"]);
 const ENCODERS = { gzip: zlib.createGzip, br: zlib.createBrotliCompress, deflate: zlib.createDeflate };
 
 export class ExecutionContext {
@@ -37,11 +39,13 @@ export class ExecutionContext {
   }
 }
 
-/** Runs one handler of `Default` from its instantiation to its result. */
-export async function invoke(runtime, context, name, args, { relaxed = false } = {}) {
-  const instance = runtime.interpreter.instantiate("Default", new ExecutionContext(context), runtime.env);
+/** Runs one handler of `Default` from its instantiation to its result; `argsFor` gets the ExecutionContext. */
+export async function invoke(runtime, context, name, argsFor, { relaxed = false } = {}) {
+  const executionContext = new ExecutionContext(context);
+  const instance = runtime.interpreter.instantiate("Default", executionContext, runtime.env);
   context.onDeath.add(() => instance.destroy());
-  const result = Promise.race([runtime.interpreter.call(instance, name, args, { relaxed }), context.failed]);
+  const called = runtime.interpreter.call(instance, name, argsFor(executionContext), { relaxed });
+  const result = Promise.race([called, context.failed]);
   try {
     return await result;
   } finally {
@@ -81,7 +85,7 @@ function headersOf(message, cf) {
 
 function headersFor(response) {
   const headers = {};
-  for (const [name, value] of response.headers) if (name !== "set-cookie") headers[name] = value;
+  for (const [name, value] of response.headers) if (!OWN_HEADERS.has(name)) headers[name] = value;
   const cookies = response.headers.getSetCookie();
   if (cookies.length > 0) headers["set-cookie"] = cookies;
   return headers;
@@ -162,7 +166,7 @@ async function serve(runtime, message, answer) {
       cf: { ...cf },
       signal: controller.signal,
     });
-    const response = check(context, await context.run(() => invoke(runtime, context, "fetch", [request], { relaxed: true })));
+    const response = check(context, await context.run(() => invoke(runtime, context, "fetch", () => [request], { relaxed: true })));
     await send(context, response, message, answer);
     context.end();
   } catch (error) {

@@ -127,6 +127,10 @@ class Default(Routed):
             }
         )
 
+    async def _block(self, request: Any, query: Any) -> Any:
+        time.sleep(0.01)  # noqa: ASYNC251 - what this route is for
+        return Response("slept")
+
     async def _clock_io(self, request: Any, query: Any) -> Any:
         start = js.Date.now()
         answer = await js.fetch(query.get("url"))
@@ -208,6 +212,11 @@ class Default(Routed):
         else:
             self.ctx.waitUntil(work())
         return Response("answered")
+
+    async def _late(self, request: Any, query: Any) -> Any:
+        await asyncio.sleep(0.4)
+        await self.env.KV.put("late handler", "ran")
+        return Response("late")
 
     async def _background_fails(self, request: Any, query: Any) -> Any:
         async def work() -> None:

@@ -111,6 +111,17 @@ def test_logs_are_split_too(form: str) -> None:
 
 
 @every_format
+def test_each_request_names_the_resource_and_scope_it_was_given(form: str) -> None:
+    """What is kept of the last resource and scope is used for those objects alone."""
+    for name in ("first", "second", "first"):
+        resource, span = Resource(attributes={"service.name": name}), make_span(scope=Scope(name))
+        payload = oracle.FORMATS[form].encode_traces(resource, [span])
+        (block,) = oracle.read(form, "traces", payload).resource_spans
+        assert block.resource.attributes[0].value.string_value == name
+        assert block.scope_spans[0].scope.name == name
+
+
+@every_format
 @pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
 def test_nothing_makes_no_payload_and_one_empty_request(form: str, signal: str) -> None:
     """`encode_…_chunked` of nothing sends nothing; `encode_…` of nothing is a valid request."""

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from lumigate.telemetry.otlp import json_values, protobuf_values
+from lumigate.telemetry.otlp import (
+    json_metrics,
+    json_traces,
+    json_values,
+    protobuf_traces,
+    protobuf_values,
+)
 from lumigate.telemetry.records import Resource
 from tests.telemetry.otlp import oracle
 from tests.telemetry.otlp.strategies import make_span
@@ -124,3 +130,20 @@ def test_json_writes_ids_in_hex_and_64_bit_integers_as_text() -> None:
         "flags": 257,
         "status": {},
     }
+
+
+def test_span_heads_and_bounds_kept_between_requests_are_bounded() -> None:
+    """Names that never repeat, or are long, do not pile up."""
+    for number in range(2 * json_traces.MAX_HEADS):
+        span = make_span(name=f"GET /{number}")
+        json_traces.span(span)
+        protobuf_traces.span(span)
+    for module in (json_traces, protobuf_traces):
+        module.span(make_span(name="n" * 1_000))
+        assert len(module._heads) <= module.MAX_HEADS
+        assert all(len(name) <= module.MAX_CACHED_CHARS for name, _, _ in module._heads)
+    for number in range(2 * json_metrics.MAX_ENTRIES):
+        json_metrics._bounds([float(number)])
+    json_metrics._bounds(range(1_000))
+    assert len(json_metrics._written_bounds) <= json_metrics.MAX_ENTRIES
+    assert max(map(len, json_metrics._written_bounds)) <= json_metrics.MAX_CACHED_BOUNDS

@@ -15,6 +15,12 @@ from lumigate.telemetry.records import (
 )
 
 _INT64_LIMIT = 1 << 63
+MAX_ENTRIES = 128
+MAX_CACHED_BOUNDS = 64
+
+# Outlives a request on purpose: bounds are declared once, and writing them costs more than all else of a point.
+# Plain text, bounded in entries and in the length of each.
+_written_bounds: dict[Sequence[float], str] = {}
 
 
 def metric(record: MetricData) -> str:
@@ -47,7 +53,7 @@ def _histogram_point(point: HistogramPoint) -> str:
     return (
         f'{{"startTimeUnixNano":"{point.start_ns}","timeUnixNano":"{point.time_ns}","count":"{point.count}"'
         f',"sum":{number(point.sum)}{_extremes(point)},"bucketCounts":[{_integers(point.bucket_counts)}]'
-        f',"explicitBounds":[{",".join(map(number, point.bounds))}]'
+        f',"explicitBounds":[{_bounds(point.bounds)}]'
         f"{attribute_list(point.attributes)}{_exemplars(point.exemplars)}}}"
     )
 
@@ -61,6 +67,18 @@ def _exponential_point(point: ExponentialHistogramPoint) -> str:
         f"{_buckets('negative', point.negative_offset, point.negative_counts)}"
         f"{threshold}{attribute_list(point.attributes)}{_exemplars(point.exemplars)}}}"
     )
+
+
+def _bounds(bounds: Sequence[float]) -> str:
+    fixed = tuple(bounds)
+    written = _written_bounds.get(fixed)
+    if written is None:
+        written = ",".join(map(number, fixed))
+        if len(fixed) <= MAX_CACHED_BOUNDS:
+            if len(_written_bounds) >= MAX_ENTRIES:
+                _written_bounds.clear()
+            _written_bounds[fixed] = written
+    return written
 
 
 def _buckets(side: str, offset: int, counts: Sequence[int]) -> str:

@@ -1,0 +1,31 @@
+"""Metrics that stay correct: deltas of thousands of isolates become cumulative series with one writer.
+
+Pure logic: no I/O of its own, no clock. Isolates use `Outbox` and `placement`; the Durable Object, or the embedded
+runtime in its place, holds one `Shard` over a `SqlStore`.
+"""
+
+from lumigate.shard.collecting import GENERATION, Collection
+from lumigate.shard.outbox import Outbox, SealedBatch
+from lumigate.shard.placement import shard_index, shard_name, shard_names
+from lumigate.shard.readers import Reader
+from lumigate.shard.settings import ShardSettings
+from lumigate.shard.shard import Shard
+from lumigate.shard.store import Execute, ShardStore, SqlStore
+from lumigate.shard.wire import BatchRefused
+
+__all__ = [
+    "GENERATION",
+    "BatchRefused",
+    "Collection",
+    "Execute",
+    "Outbox",
+    "Reader",
+    "SealedBatch",
+    "Shard",
+    "ShardSettings",
+    "ShardStore",
+    "SqlStore",
+    "shard_index",
+    "shard_name",
+    "shard_names",
+]

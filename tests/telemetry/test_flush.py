@@ -1,0 +1,311 @@
+"""Which request exports, when, and what happens when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from lumigate.telemetry.host import Host, PostError, PostResult
+from tests.telemetry.fakes import OK, DeadBackground, FakeBackground, FakeClock, Rig, make_rig
+
+UNAVAILABLE = PostResult(status=503, headers={}, body=b"")
+
+
+class StuckClock(FakeClock):
+    """Sleeping lasts until the test lets it go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awake = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        await self.awake.wait()
+        self.advance(seconds)
+
+
+async def test_the_first_request_of_a_window_exports_for_all() -> None:
+    """200 concurrent requests: every trace arrives, in one export, and none of them waited for it."""
+    rig = make_rig()
+    await asyncio.gather(*(rig.request(f"r{n}") for n in range(200)))
+    assert len(rig.background.tasks) == 1
+    await rig.background.settle()
+    assert sorted(set(rig.post.span_names())) == sorted(
+        {f"r{n}{c}" for n in range(200) for c in ("", " child")}
+    )
+    assert len(rig.post.span_names()) == 400
+    assert len(rig.post.of("traces")) == 1
+
+
+async def test_a_full_buffer_is_exported_at_once_by_the_request_that_filled_it() -> None:
+    rig = make_rig({"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "10"})
+    clock = StuckClock()
+    rig.telemetry._flusher._clock = clock
+    for n in range(5):
+        await rig.request(f"r{n}")
+    assert len(rig.background.tasks) == 2
+    await asyncio.wait([rig.background.tasks[1]])
+    assert len(rig.post.span_names()) == 10
+    clock.awake.set()
+    await rig.background.settle()
+
+
+async def test_request_mode_exports_with_each_request() -> None:
+    rig = make_rig({"LUMIGATE_TELEMETRY_FLUSH": "request"})
+    for n in range(3):
+        await rig.request(f"r{n}")
+        await rig.background.settle()
+        assert rig.post.span_names()[-2:] == [f"r{n}", f"r{n} child"]
+    assert len(rig.post.of("traces")) == 3
+
+
+async def test_a_request_without_spans_exports_its_metrics() -> None:
+    rig = make_rig()
+    rig.telemetry.meter_provider.get_meter("m").create_counter("c").add(1)
+    rig.telemetry.after_request(rig.host)
+    await rig.background.settle()
+    assert "c" in rig.post.of("metrics")[0].metrics()
+
+
+async def test_without_a_destination_nothing_is_scheduled() -> None:
+    rig = make_rig({"OTEL_EXPORTER_OTLP_ENDPOINT": ""})
+    await rig.request()
+    assert rig.background.tasks == []
+
+
+async def test_an_owner_killed_while_it_lingers_is_replaced_when_its_lease_expires() -> None:
+    rig = make_rig()
+    dead = DeadBackground()
+    tracer = rig.telemetry.tracer("t")
+    tracer.start_span("lost?", parent=None).end()
+    rig.telemetry.after_request(Host(post=rig.post, background=dead))
+    assert dead.given == 1
+    await rig.request("while the lease lasts")
+    assert rig.background.tasks == []
+    rig.clock.advance(60)
+    await rig.request("heir")
+    await rig.background.settle()
+    assert "lost?" in rig.post.span_names()
+    assert rig.telemetry.stats().leases_taken_over == 1
+
+
+async def test_an_owner_cancelled_while_it_lingers_frees_the_lease_at_once() -> None:
+    rig = make_rig()
+    clock = StuckClock()
+    rig.telemetry._flusher._clock = clock
+    await rig.request("first")
+    rig.background.tasks[0].cancel()
+    await rig.background.settle()
+    rig.telemetry._flusher._clock = rig.clock
+    await rig.request("second")
+    await rig.background.settle()
+    assert rig.post.span_names() == ["first", "first child", "second", "second child"]
+
+
+async def test_an_owner_cancelled_while_it_exports_loses_nothing() -> None:
+    """Nobody knows whether the collector has it: it is sent again."""
+    rig = make_rig()
+
+    async def hang() -> PostResult:
+        await asyncio.Event().wait()
+        return OK
+
+    rig.post.by_url["/v1/traces"] = hang
+    await rig.request("first")
+    while not rig.post.of("traces"):
+        await asyncio.sleep(0)
+    rig.background.tasks[0].cancel()
+    await rig.background.settle()
+    rig.post.by_url.clear()
+    await rig.request("second")
+    await rig.background.settle()
+    again = rig.post.of("traces")[1]
+    assert [span["name"] for span in again.spans()] == ["first", "first child", "second", "second child"]
+    assert rig.telemetry.stats().queues[0].items == 0
+
+
+async def test_an_owner_killed_while_it_exports_is_found_dead_and_its_batch_sent_again() -> None:
+    rig = make_rig()
+
+    async def hang() -> PostResult:
+        await asyncio.Event().wait()
+        return OK
+
+    rig.post.by_url["/v1/"] = hang
+    tracer = rig.telemetry.tracer("t")
+    tracer.start_span("first", parent=None).end()
+    killed = rig.telemetry.flush(rig.host)
+    task = asyncio.ensure_future(killed)
+    while len(rig.post.sent) < 2:
+        await asyncio.sleep(0)
+    rig.post.by_url.clear()
+    await rig.request("too early")
+    await rig.background.settle()
+    assert rig.post.span_names() == ["first"]
+    rig.clock.advance(60)
+    await rig.request("late")
+    await rig.background.settle()
+    assert rig.post.span_names()[1:4] == ["first", "too early", "too early child"]
+    assert rig.telemetry.stats().reclaimed >= 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_platform_that_refuses_the_background_work_costs_nothing() -> None:
+    rig = make_rig(strict=False)
+
+    def refuse(coroutine: Any, /) -> None:
+        raise RuntimeError("the request is over")
+
+    rig.telemetry.tracer("t").start_span("s", parent=None).end()
+    rig.telemetry.after_request(Host(post=rig.post, background=refuse))
+    assert rig.telemetry.stats().errors == {"after_request": 1}
+    await rig.request("next")
+    await rig.background.settle()
+    assert "s" in rig.post.span_names()
+
+
+async def test_a_failing_destination_never_starves_the_others() -> None:
+    """Each destination has a queue, a breaker and headers of its own."""
+    rig = make_rig(
+        {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "",
+            "LUMIGATE_OTLP_DESTINATIONS": "bad,good",
+            "LUMIGATE_OTLP_BAD_ENDPOINT": "http://bad",
+            "LUMIGATE_OTLP_BAD_HEADERS": "x-key=bad",
+            "LUMIGATE_OTLP_GOOD_ENDPOINT": "http://good",
+            "LUMIGATE_OTLP_GOOD_HEADERS": "x-key=good",
+        }
+    )
+    rig.post.by_url["http://bad"] = PostError("connection")
+    for n in range(20):
+        await rig.request(f"r{n}")
+        await rig.background.settle()
+        rig.clock.advance(10)
+    good = [span for sent in rig.post.of("traces") if "good" in sent.url for span in sent.spans()]
+    assert len(good) == 40
+    assert {sent.headers["x-key"] for sent in rig.post.sent if "good" in sent.url} == {"good"}
+    stats = {(q.destination, q.signal): q for q in rig.telemetry.stats().queues}
+    assert stats["bad", "traces"].breaker in {"open", "half_open"}
+    assert stats["bad", "traces"].items == 40
+    assert stats["good", "traces"].breaker == "closed"
+    assert len([s for s in rig.post.of("traces") if "bad" in s.url]) < 12
+    rig.post.by_url.clear()
+    await rig.flush()
+    bad = [span for sent in rig.post.of("traces") if "bad" in sent.url for span in sent.spans()]
+    assert {span["spanId"] for span in good} <= {span["spanId"] for span in bad}
+
+
+async def test_an_outage_of_five_minutes_loses_nothing_within_the_bound() -> None:
+    rig = make_rig()
+    rig.post.by_url["/v1/traces"] = UNAVAILABLE
+    for n in range(60):
+        await rig.request(f"r{n}")
+        await rig.background.settle()
+        rig.clock.advance(5)
+    during = len(rig.post.of("traces"))
+    assert during < 30
+    rig.post.by_url.clear()
+    for n in range(60, 130):
+        await rig.request(f"r{n}")
+        await rig.background.settle()
+        rig.clock.advance(5)
+    delivered = [span["name"] for sent in rig.post.of("traces")[during:] for span in sent.spans()]
+    assert sorted(delivered) == sorted(f"r{n}{c}" for n in range(130) for c in ("", " child"))
+    assert rig.telemetry.stats().dropped == {}
+
+
+async def test_a_collector_down_for_the_whole_run_costs_bounded_memory() -> None:
+    rig = make_rig({"OTEL_BSP_MAX_QUEUE_SIZE": "50", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "50"})
+    rig.post.by_url["http"] = PostError("connection", "name or service not known")
+    for n in range(200):
+        await rig.request(f"r{n}")
+        await rig.background.settle()
+        rig.clock.advance(1)
+    stats = rig.telemetry.stats()
+    traces = next(q for q in stats.queues if q.signal == "traces")
+    assert traces.items == 50
+    assert stats.dropped["traces", "queue_full"] == 350
+    assert traces.last_error == "connection failed"
+
+
+async def test_its_own_metrics_tell_what_happened() -> None:
+    rig = make_rig(answers=[UNAVAILABLE])
+    rig.post.by_url["/v1/traces"] = UNAVAILABLE
+    await rig.request()
+    await rig.background.settle()
+    rig.post.by_url.clear()
+    rig.clock.advance(30)
+    await rig.request()
+    await rig.background.settle()
+    await rig.flush()
+    points: dict[str, dict[str, Any]] = {}
+    for sent in rig.post.of("metrics"):
+        for name, metric in sent.metrics().items():
+            for kind in ("sum", "gauge", "histogram"):
+                for point in metric.get(kind, {}).get("dataPoints", []):
+                    labels = {a["key"]: a["value"].get("stringValue") for a in point.get("attributes", [])}
+                    points.setdefault(name, {})[json.dumps(labels, sort_keys=True)] = point
+    by = '{"destination": "otlp", "result": "unavailable", "signal": "traces"}'
+    assert points["lumigate.telemetry.export.requests"][by]["asInt"] == "1"
+    assert int(points["lumigate.telemetry.export.duration"][by]["count"]) == 1
+    assert '{"destination": "otlp", "signal": "traces"}' in points["lumigate.telemetry.export.retries"]
+    assert '{"destination": "otlp", "signal": "logs"}' in points["lumigate.telemetry.breaker.state"]
+    assert points["lumigate.telemetry.spans"]['{"decision": "kept"}']["asInt"] == "2"
+    for name in ("queue.items", "queue.size", "exported", "export.size", "flush.duration", "traces.kept"):
+        assert f"lumigate.telemetry.{name}" in points
+
+
+async def test_the_export_itself_is_not_traced() -> None:
+    """An instrumented HTTP client sees that instrumentation is suppressed."""
+    from opentelemetry.instrumentation.utils import (
+        is_http_instrumentation_enabled,
+        is_instrumentation_enabled,
+    )
+
+    seen = []
+
+    async def look() -> PostResult:
+        seen.append((is_instrumentation_enabled(), is_http_instrumentation_enabled()))
+        return OK
+
+    rig = make_rig()
+    rig.post.by_url["/v1/"] = look
+    await rig.request()
+    await rig.background.settle()
+    await rig.flush()
+    assert set(seen) == {(False, False)}
+    assert is_instrumentation_enabled()
+
+
+async def test_cumulative_metrics_keep_to_their_interval() -> None:
+    rig = make_rig(
+        {
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "cumulative",
+            "OTEL_METRIC_EXPORT_INTERVAL": "30000",
+        }
+    )
+    for _ in range(10):
+        await rig.request()
+        await rig.background.settle()
+        rig.clock.advance(5)
+    assert len(rig.post.of("traces")) == 10
+    assert len(rig.post.of("metrics")) == 2
+
+
+async def test_nothing_of_one_request_is_awaited_by_another() -> None:
+    """On Workers, awaiting what another request's I/O completes fails: state between requests is plain data only."""
+    rig: Rig = make_rig()
+    await rig.request("a")
+    shared = [rig.telemetry._flusher, rig.telemetry._flusher.lease, *rig.telemetry._exporters]
+    shared += [exporter.queue for exporter in rig.telemetry._exporters]
+    for holder in shared:
+        names = getattr(holder, "__slots__", None) or vars(holder)
+        for name in names:
+            value = getattr(holder, name)
+            assert not isinstance(value, (asyncio.Future, asyncio.Event, asyncio.Lock, asyncio.Queue)), name
+    await rig.background.settle()
+    assert isinstance(rig.background, FakeBackground)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lumigate import errors
+from lumigate.errors import (
+    BodyTooLarge,
+    CallerError,
+    ClientGone,
+    ConfigurationError,
+    ImportFailed,
+    InternalError,
+    InvalidJson,
+    InvalidRequest,
+    KeysUnavailable,
+    LumigateError,
+    MethodNotAllowed,
+    RateLimited,
+    Unauthenticated,
+    UnknownModel,
+    UnknownRoute,
+    UnsupportedMediaType,
+    UpstreamBadAnswer,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamRateLimited,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+REQUEST, AUTH, LIMIT, UPSTREAM, SERVER = (
+    "invalid_request_error",
+    "authentication_error",
+    "rate_limit_error",
+    "upstream_error",
+    "server_error",
+)
+
+TABLE: list[tuple[LumigateError, int, str, str]] = [
+    (InvalidJson("half"), 400, REQUEST, "invalid_json"),
+    (InvalidRequest("is wrong", "model"), 400, REQUEST, "invalid_request"),
+    (BodyTooLarge(10), 413, REQUEST, "body_too_large"),
+    (UnsupportedMediaType(), 415, REQUEST, "unsupported_media_type"),
+    (UnknownRoute(), 404, REQUEST, "unknown_route"),
+    (MethodNotAllowed(("GET", "HEAD")), 405, REQUEST, "method_not_allowed"),
+    (UnknownModel("gpt", ("gpt-4",)), 404, REQUEST, "model_not_found"),
+    *(
+        (Unauthenticated(reason), 401, AUTH, f"token_{reason}")
+        for reason in Unauthenticated.MESSAGES
+        if reason != "unknown_api_key"
+    ),
+    (Unauthenticated("unknown_api_key"), 401, AUTH, "invalid_api_key"),
+    (KeysUnavailable(), 503, SERVER, "keys_unavailable"),
+    (RateLimited(60), 429, LIMIT, "rate_limited"),
+    (ClientGone(), 499, REQUEST, "client_abort"),
+    (UpstreamTimeout("openai", 60.0), 504, UPSTREAM, "upstream_timeout"),
+    (UpstreamUnreachable("openai"), 502, UPSTREAM, "upstream_unreachable"),
+    (UpstreamBadAnswer("openai", "it is not JSON"), 502, UPSTREAM, "upstream_bad_answer"),
+    (UpstreamFailed("openai", 500), 502, UPSTREAM, "upstream_failed"),
+    (UpstreamRateLimited("openai", "5"), 429, LIMIT, "upstream_rate_limited"),
+    (UpstreamRefused("openai", 422, "no such field", "tools"), 422, REQUEST, "upstream_refused"),
+    (InternalError(), 500, SERVER, "internal_error"),
+    (ImportFailed("secret_module"), 500, SERVER, "import_failed"),
+]
+
+
+def classes(base: type[LumigateError] = LumigateError) -> Iterator[type[LumigateError]]:
+    for derived in base.__subclasses__():
+        if derived.__module__ == errors.__name__:
+            yield derived
+            yield from classes(derived)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "type_", "code"), TABLE, ids=[f"{type(e).__name__}-{code}" for e, _, _, code in TABLE]
+)
+def test_each_error_has_its_status_type_and_stable_code_in_openais_shape(
+    error: LumigateError, status: int, type_: str, code: str
+) -> None:
+    assert (error.status, error.type, error.code) == (status, type_, code)
+    body = error.to_body(TRACE_ID)
+    assert body == {
+        "error": {
+            "message": str(error),
+            "type": type_,
+            "param": error.param,
+            "code": code,
+            "trace_id": TRACE_ID,
+        }
+    }
+    assert json.loads(json.dumps(body)) == body
+    assert error.message
+    assert all(value.isprintable() for value in error.headers.values())
+
+
+def test_the_table_above_has_every_error_that_can_be_raised() -> None:
+    """Roots of the tree (a class that others derive from, for a fault) are not raised themselves."""
+    roots = {CallerError, UpstreamError}
+    assert {type(error) for error, *_ in TABLE} == set(classes()) - roots
+
+
+def test_codes_are_unique() -> None:
+    codes = [error.code for error, *_ in TABLE if error.code != "token_keys_unavailable"]
+    assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize(
+    ("error", "is_callers"), [(error, isinstance(error, CallerError)) for error, *_ in TABLE if error.status != 503]
+)
+def test_a_callers_fault_is_a_4xx_and_anyone_elses_a_5xx(error: LumigateError, is_callers: bool) -> None:
+    """Two answers of a provider pass as 4xx: its limit, and its refusal of the caller's own request."""
+    if not isinstance(error, UpstreamRateLimited | UpstreamRefused):
+        assert (400 <= error.status < 500) is is_callers
+
+
+@pytest.mark.parametrize("reason", Unauthenticated.MESSAGES)
+def test_a_401_carries_a_challenge(reason: str) -> None:
+    challenge = Unauthenticated(reason).headers["www-authenticate"]
+    assert challenge == (
+        "Bearer" if reason == "missing" else f'Bearer error="invalid_token", error_description="{reason}"'
+    )
+
+
+def test_who_may_try_again_is_told_when() -> None:
+    assert RateLimited(10).headers == {"retry-after": "10"}
+    assert KeysUnavailable().headers == {"retry-after": "5"}
+    assert UpstreamRateLimited("openai", "7").headers == {"retry-after": "7"}
+    assert UpstreamRateLimited("openai", None).headers == {}
+
+
+def test_a_wrong_field_is_named_and_an_unknown_model_gets_a_hint() -> None:
+    error = InvalidRequest("Field required", "messages")
+    assert (error.message, error.param) == ("messages: Field required", "messages")
+    assert InvalidRequest("the body must be a JSON object").param is None
+    assert "Did you mean fast or vast?" in UnknownModel("fasst", ("fast", "vast")).message
+    assert "GET /v1/models" in UnknownModel("zzz", ()).message
+    assert len(UnknownModel("x" * 10_000, ()).message) < 300
+
+
+def test_our_own_faults_tell_the_caller_nothing() -> None:
+    assert "secret_module" not in json.dumps(ImportFailed("secret_module").to_body(TRACE_ID))
+    assert list(inspect.signature(InternalError).parameters) == []
+
+
+def test_a_malformed_setting_is_told_by_the_same_class_everywhere() -> None:
+    error: Any = ConfigurationError("MODELS", "is missing")
+    assert str(error) == "MODELS: is missing"
