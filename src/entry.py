@@ -18,7 +18,7 @@ class Default(WorkerEntrypoint):
     """The Worker. The runtime makes one instance a request."""
 
     async def fetch(self, request: Any) -> Any:
-        return await isolate.serve(request.js_object, self.env, self.ctx)
+        return await isolate.serve(getattr(request, "js_object", request), self.env, self.ctx)
 
     async def scheduled(self, controller: Any, env: Any = None, ctx: Any = None) -> None:
         await isolate.run_cron(controller.cron, self.env, self.ctx)

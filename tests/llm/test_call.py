@@ -144,7 +144,7 @@ async def test_a_good_answer_is_returned_byte_by_byte_and_told_in_full() -> None
         "lumigate.llm.provider_request_id": "req-upstream",
         "gen_ai.response.id": "chatcmpl-1",
         "gen_ai.response.model": "gpt-4o-mini-2024",
-        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.response.finish_reasons": ["stop"],
         "gen_ai.usage.input_tokens": 1000,
         "gen_ai.usage.output_tokens": 500,
         "lumigate.llm.cost": pytest.approx(0.00045),

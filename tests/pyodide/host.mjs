@@ -74,10 +74,9 @@ async function main() {
     start_seconds: (Date.now() - started) / 1000,
     node: process.versions.node,
   });
-  const stop = () => process.exit(0);
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
 }
+
+for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exit(0));
 
 // What nobody awaits is reported, as workerd does, and never ends the host.
 process.on("unhandledRejection", (error) => log("error", [`Uncaught (in promise) ${describe(error)}`], { kind: "unhandled", invocation: running()?.id }));

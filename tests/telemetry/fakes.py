@@ -44,7 +44,7 @@ class FakeEntropy:
         self.drawn = 0
 
     def random_bytes(self, count: int) -> bytes:
-        words = []
+        words: list[bytes] = []
         while len(words) * 8 < count:
             self.drawn += 1
             # a multiplicative hash makes the low bits look random, which sampling by trace id needs

@@ -27,7 +27,13 @@ def test_2000_buffered_spans_of_8_attributes_take_at_most_3_mb() -> None:
     for n in range(250):
         root = tracer.start_span("root", parent=None)
         for m in range(8):
-            own = {"url.full": f"https://upstream.example/{n}/{m}", "request.id": f"{n:032d}", "tokens": 1000 + n, "cost": n / 7, "tenant": f"tenant-{n}-{m}"}  # fmt: skip
+            own: dict[str, str | int | float] = {
+                "url.full": f"https://upstream.example/{n}/{m}",
+                "request.id": f"{n:032d}",
+                "tokens": 1000 + n,
+                "cost": n / 7,
+                "tenant": f"tenant-{n}-{m}",
+            }
             span = root if m == 0 else tracer.start_span("child", parent=root)
             span.set_attributes({**BODY, **own})
             if m:

@@ -48,7 +48,16 @@ async def test_a_body_of_any_shape_is_bounded_and_sent() -> None:
     cyclic: dict[str, Any] = {"n": 1}
     cyclic["self"] = cyclic
     logger = rig.telemetry.logger("app")
-    for body in (cyclic, "x" * 1_000_000, {"k": object()}, list(range(10_000)), b"\xff", None, 1 << 70):
+    bodies: list[Any] = [
+        cyclic,
+        "x" * 1_000_000,
+        {"k": object()},
+        list(range(10_000)),
+        b"\xff",
+        None,
+        1 << 70,
+    ]
+    for body in bodies:
         logger.emit(body=body)
     records = await exported(rig)
     assert len(records) == 7

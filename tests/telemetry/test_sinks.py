@@ -120,4 +120,4 @@ def test_any_values_make_a_line_that_parses_and_fits(values: dict[str, Any], lim
     assert len(line) <= limit
     assert "\n" not in line
     line.encode()
-    json.loads(line, parse_constant=lambda name: pytest.fail(name))
+    json.loads(line, parse_constant=pytest.fail)

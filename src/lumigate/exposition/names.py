@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from math import isinf, isnan
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from lumigate.telemetry.schema import InstrumentKind, Metric
 
@@ -64,15 +64,6 @@ _TYPES: Final[Mapping[InstrumentKind, Type]] = {
 }
 
 
-class NamedMetric(Protocol):
-    """What a name is made of."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def unit(self) -> str: ...
-
-
 def prometheus_name(metric: Metric) -> str:
     """The series' name: with `_total` for a counter, without `_bucket`, `_sum`, `_count` for a histogram."""
     return translated_name(metric.name, metric.unit, prometheus_type(metric.kind), level=_is_level(metric))
@@ -96,7 +87,7 @@ def prometheus_label(key: str) -> str:
 
 
 def bucket_label(bound: float) -> str:
-    """The value of `le` for a bucket's bound, as Prometheus 3 writes it and as 2 takes it over: `0.5`, `1.0`, `+Inf`."""
+    """The value of `le` for a bucket's bound, as Prometheus 3 writes it and 2 takes it over: `0.5`, `1.0`, `+Inf`."""
     return open_metrics_number(float(bound))
 
 
@@ -125,9 +116,9 @@ def utf8_name(name: str, unit: str, kind: Type, *, level: bool = False) -> str:
     """The name for a scraper that takes any UTF-8: not escaped, with the same suffixes."""
     main, per = _unit_parts(unit)
     suffix = _suffix(unit, kind, level=level)
-    name = name.removesuffix(f"_{suffix}") if suffix else name
-    if per:
-        name = name.removesuffix(f"_per_{per}")
+    for ending in (suffix, f"per_{per}" if per else ""):
+        if ending and name.endswith(ending) and len(name) > len(ending) + 1:
+            name = name[: -len(ending) - 1]  # with what stands before it, be it a dot
     if main and not name.endswith(main):
         name += f"_{main}"
     return name + (f"_per_{per}" if per else "") + (f"_{suffix}" if suffix else "")
@@ -146,15 +137,13 @@ def open_metrics_number(value: float) -> str:
     if isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     text = repr(value)
-    # Go writes an exponent from 1e21 on in general, but from 1e6 in its shortest form; Python from 1e16
-    mantissa, _, exponent = f"{value:.17e}".partition("e")
-    if "e" not in text and (int(exponent) >= 21 or (value == int(value) and len(text.strip("-")) > 8)):
-        digits = text.removesuffix(".0").strip("-")
-        if int(exponent) >= max(len(digits.rstrip("0")), 6) or int(exponent) >= 21:
-            mantissa = digits.rstrip("0")
-            mantissa = mantissa[0] + ("." + mantissa[1:] if mantissa[1:] else "")
-            return f"{'-' if value < 0 else ''}{mantissa}e+{int(exponent):02d}"
-    return text
+    if abs(value) < 1e6 or "e" in text:
+        return text
+    # Go writes an exponent from 1e6 on, Python from 1e16
+    whole, _, fraction = text.lstrip("-").partition(".")
+    digits = (whole + fraction).rstrip("0")
+    mantissa = f"{digits[0]}.{digits[1:]}" if digits[1:] else digits
+    return f"{'-' if value < 0 else ''}{mantissa}e+{len(whole) - 1:02d}"
 
 
 def _is_level(metric: Metric) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from opentelemetry.trace import SpanKind
 
 from lumigate.errors import (
+    InternalError,
     LumigateError,
     UpstreamBadAnswer,
     UpstreamFailed,
@@ -45,11 +46,8 @@ class ModelCall:
         facts = scope.facts
         facts.attempts += 1
         model = target.route.model
-        self._labels = {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": target.route.provider,
-            "gen_ai.request.model": model,
-        }
+        self._model_labels = {"gen_ai.provider.name": target.route.provider, "gen_ai.request.model": model}
+        self._labels = {"gen_ai.operation.name": "chat", **self._model_labels}
         self.span = scope.tracer.start_span(
             f"chat {model}",
             kind=SpanKind.CLIENT,
@@ -69,8 +67,8 @@ class ModelCall:
         Raises an `UpstreamError` for everything else, with the call finished.
         """
         target = self.target
-        call = target.provider.build_call(target.access, target.route, self._chat)
         try:
+            call = target.provider.build_call(target.access, target.route, self._chat)
             response = await self.scope.ports.fetch(
                 "POST",
                 call.url,
@@ -93,6 +91,9 @@ class ModelCall:
             raise self.fail(self._fetch_error(error, timeout_seconds)) from None
         except LumigateError as error:
             raise self.fail(error) from None
+        except Exception as error:
+            self.defect(error)
+            raise
         return response
 
     async def read(self, limit_bytes: int, idle_timeout_seconds: float) -> bytes:
@@ -110,6 +111,9 @@ class ModelCall:
             raise self.fail(UpstreamBadAnswer(name, str(error))) from None
         except LumigateError as error:
             raise self.fail(error) from None
+        except Exception as error:
+            self.defect(error)
+            raise
         self.finish("ok")
         return body
 
@@ -140,6 +144,11 @@ class ModelCall:
         self.finish(error.code, error)
         self.cancel()
         return error
+
+    def defect(self, error: Exception) -> LumigateError:
+        """Finish as failed by a defect of ours: the caller learns that there is one, the trace what it is."""
+        self.span.record_exception(error)
+        return self.fail(InternalError())
 
     def cancel(self) -> None:
         """Drop the connection to the provider, if there is one."""
@@ -174,13 +183,13 @@ class ModelCall:
         span.end()
         timed = labels if result == "ok" else {**labels, "error.type": result}
         instruments.llm_duration.record(elapsed_ns / 1e9, timed, span=span)
-        instruments.llm_attempts.add(1, {**labels, "lumigate.llm.result": result})
+        instruments.llm_attempts.add(1, {**self._model_labels, "lumigate.llm.result": result})
         if input_tokens:
             instruments.llm_input_tokens.add(input_tokens, labels)
         if output_tokens:
             instruments.llm_output_tokens.add(output_tokens, labels)
         if cost_usd:
-            instruments.llm_cost.add(cost_usd, labels)
+            instruments.llm_cost.add(cost_usd, self._model_labels)
 
 
 def _request_attributes(chat: ChatRequest, target: Target) -> dict[str, Any]:

@@ -125,9 +125,8 @@ class StreamRelay:
             failure = UpstreamTimeout(name, self._idle_timeout_seconds)
         elif isinstance(error, FetchError):
             failure = UpstreamUnreachable(name)
-        else:  # a defect of ours: the client is told that there is one, the trace what it is
-            self._call.span.record_exception(error)
-            failure = InternalError()
+        else:
+            failure = self._call.defect(error)
         self._call.fail(failure)
         outcome = "error" if isinstance(failure, InternalError) else "upstream_error"
         self._scope.finish(200, outcome, failure.code)

@@ -8,6 +8,7 @@ from lumigate.shard.collecting import GENERATION, Collection
 from lumigate.shard.outbox import Outbox, SealedBatch
 from lumigate.shard.placement import shard_index, shard_name, shard_names
 from lumigate.shard.readers import Reader
+from lumigate.shard.self_metrics import SHARD_METRICS
 from lumigate.shard.settings import ShardSettings
 from lumigate.shard.shard import Shard
 from lumigate.shard.store import Execute, ShardStore, SqlStore
@@ -15,6 +16,7 @@ from lumigate.shard.wire import BatchRefused
 
 __all__ = [
     "GENERATION",
+    "SHARD_METRICS",
     "BatchRefused",
     "Collection",
     "Execute",

@@ -30,6 +30,9 @@ class ShardSettings:
     max_isolates: int = 20_000
     """Beyond this the one silent for longest is forgotten early."""
 
+    compact_rows: int = 300
+    """So many rows make a snapshot without waiting for the alarm: each costs 0.4 ms when the shard comes back."""
+
     series_per_metric: int = 2_000
     """Beyond this, new attribute sets share the series marked `otel.metric.overflow`."""
     max_metrics: int = 500

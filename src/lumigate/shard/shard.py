@@ -7,33 +7,40 @@ instant it is evicted at, what anybody was told remains true.
     answer = shard.push(batch, now_ns)                # on push: the answer goes back to the isolate
     collection = shard.collect(Reader.SCRAPE, now_ns) # on scrape
     shard.shown(collection)                           # ... before the answer leaves
-    shard.compact()                                   # on the alarm
+    shard.report(now_ns); ...; shard.compact()        # on the alarm, around an export
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from lumigate.shard import snapshot
 from lumigate.shard.collecting import Collection, collected
+from lumigate.shard.encoding import encode_batches
 from lumigate.shard.readers import Reader
+from lumigate.shard.self_metrics import self_deltas
 from lumigate.shard.settings import ShardSettings
 from lumigate.shard.state import Row, RowKind, ShardState
 from lumigate.shard.store import ShardStore
 from lumigate.shard.wire import Batch, BatchRefused
 
+_SELF: Final = "shard"
+"""The name under which a shard pushes to itself."""
+
 
 class Shard:
     """A shard's state with its storage. All of it is synchronous: nothing comes between storing and applying."""
 
-    __slots__ = ("_state", "_store", "_stored_position")
+    __slots__ = ("_reported", "_state", "_store", "_stored_position")
 
     def __init__(self, state: ShardState, store: ShardStore, stored_position: int) -> None:
         self._state = state
         self._store = store
         self._stored_position = stored_position
+        self._reported: Counter[str] = Counter()
 
     @classmethod
     def open(cls, store: ShardStore, settings: ShardSettings | None = None) -> Self:
@@ -70,6 +77,8 @@ class Shard:
             return {"status": "refused", "reason": str(refused), "retry": refused.retry}
         self._write("batch", now_ns, batch["batch"], decoded)
         state.counts["batches_stored"] += 1
+        if self.rows >= state.settings.compact_rows:
+            self.compact()
         return {"status": "stored", "reason": "", "retry": False}
 
     def collect(self, reader: Reader, now_ns: int) -> Collection:
@@ -92,6 +101,21 @@ class Shard:
         """For a scrape: call before the answer leaves. For an export: call once it was acknowledged, else never."""
         if collection.mark is not None:
             self._write("mark", collection.at_ns, collection.mark)
+
+    def report(self, now_ns: int) -> None:
+        """Count what the shard did since the last report among its metrics. Call on the alarm, before `collect`."""
+        state = self._state
+        now_ns = state.time(now_ns)
+        deltas = self_deltas(
+            state.counts - self._reported, series=self.series, isolates=self.isolates, now_ns=now_ns
+        )
+        if not deltas:
+            return
+        self._reported = state.counts.copy()
+        # the row's number is a sequence number that no earlier life of this shard can have used
+        encoded = encode_batches(deltas, isolate=_SELF, first_sequence=state.position + 1, sealed_ns=now_ns)
+        for text in encoded.texts:
+            self._write("batch", now_ns, text)
 
     def compact(self) -> None:
         """Turn the rows into a snapshot. A crash inside it loses nothing, and the next one cleans up after it."""

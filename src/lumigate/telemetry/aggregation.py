@@ -126,7 +126,7 @@ class BucketsPoint:
         if delta and seen is not None:
             counts = [now - before for now, before in zip(counts, seen[0], strict=True)]
             total -= seen[1]
-        exemplars = tuple(map(_one, self.exemplars.values()))
+        exemplars = tuple(map(to_exemplar, self.exemplars.values()))
         # the shard's difference has no extremes of its own: only the exporter's window resets them
         low, high = (None, None) if reader == SHARD or not any(counts) else (self.min, self.max)
         if reader == EXPORT:
@@ -151,9 +151,9 @@ class BucketsPoint:
         return seen is not None and seen[0] == self.counts
 
 
-def _one(taken: TakenExemplar) -> Exemplar:
+def to_exemplar(taken: TakenExemplar) -> Exemplar:
     return Exemplar(value=taken[0], time_ns=taken[1], trace_id=taken[2], span_id=taken[3])
 
 
 def _exemplar(taken: TakenExemplar | None) -> tuple[Exemplar, ...]:
-    return () if taken is None else (_one(taken),)
+    return () if taken is None else (to_exemplar(taken),)

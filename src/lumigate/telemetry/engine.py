@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
-from opentelemetry import _logs as logs_api
 from opentelemetry import trace as trace_api
 from opentelemetry.context import Context
 
@@ -83,6 +82,7 @@ class Telemetry:
             resource=self._readable_resource,
             strict=strict,
         )
+        self._pipeline.mixed = not isinstance(head, HeadSampler)
         self._pipeline.processors.extend(span_processors)
         self.tracer_provider = TracerProvider(self._pipeline, head, disabled=config.disabled)
         settings = MetricSettings(
@@ -136,7 +136,7 @@ class Telemetry:
     def tracer(self, name: str, version: str | None = None) -> Tracer:
         return self.tracer_provider.get_tracer(name, version)
 
-    def logger(self, name: str, version: str | None = None) -> Logger | logs_api.Logger:
+    def logger(self, name: str, version: str | None = None) -> Logger:
         return self.logger_provider.get_logger(name, version)
 
     def instrument(self, declaration: Metric | str) -> Instrument:

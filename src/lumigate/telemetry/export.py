@@ -24,7 +24,8 @@ from lumigate.telemetry.retry import RETRYABLE, backoff_ns, retry_after_ns
 
 USER_AGENT: Final = f"OTel-OTLP-Exporter-Lumigate/{VERSION}"
 GZIP_LEVEL: Final = 6
-"""In wasm a span costs 8 us at level 6; level 1 saves 3 us of them and sends a quarter more bytes."""
+"""zlib's own default. In wasm it costs 3 us a span of 8 attributes; level 1 halves that and sends a fifth more bytes,
+level 9 doubles it for 3% fewer."""
 _GRACE_NS: Final = 5_000_000_000
 """How long after its timeout an export is still believed to be alive."""
 _GZIP_WBITS: Final = 31

@@ -30,13 +30,23 @@ type LogSink = Callable[[LogRecord, bool], None]
 class Logger(api.Logger):
     """Emits log records for one instrumentation scope."""
 
-    def __init__(self, scope: Scope, clock: Clock, limits: Limits, counts: Counts, sink: LogSink) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        clock: Clock,
+        limits: Limits,
+        counts: Counts,
+        sink: LogSink,
+        *,
+        disabled: bool = False,
+    ) -> None:
         super().__init__(scope.name, scope.version, scope.schema_url)
         self._scope = scope
         self._clock = clock
         self._limits = limits
         self._counts = counts
         self._sink = sink
+        self._disabled = disabled
 
     def emit(
         self,
@@ -54,6 +64,8 @@ class Logger(api.Logger):
         span: Span | None = None,
     ) -> None:
         """Emit a record. Its span is `span`, or the current one of `context`."""
+        if self._disabled:
+            return
         try:
             trace_id = span_id = flags = 0
             if record is not None:
@@ -98,7 +110,7 @@ class Logger(api.Logger):
         severity_number: api.SeverityNumber | None = None,
         event_name: str | None = None,
     ) -> bool:
-        return True
+        return not self._disabled
 
 
 class LoggerProvider(api.LoggerProvider):
@@ -120,14 +132,19 @@ class LoggerProvider(api.LoggerProvider):
         version: str | None = None,
         schema_url: str | None = None,
         attributes: Mapping[str, Any] | None = None,
-    ) -> api.Logger:
-        if self._disabled:
-            return api.NoOpLogger(name)
+    ) -> Logger:
         key = (str(name or ""), version or "", schema_url or "")
         logger = self._loggers.get(key) if not attributes else None
         if logger is None:
             clean, _, _ = cleaned(attributes, 128, 1024)
-            logger = Logger(Scope(*key, clean), self._clock, self._limits, self._counts, self._sink)
+            logger = Logger(
+                Scope(*key, clean),
+                self._clock,
+                self._limits,
+                self._counts,
+                self._sink,
+                disabled=self._disabled,
+            )
             if not attributes:
                 self._loggers[key] = logger
         return logger

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from opentelemetry import metrics as api
@@ -11,10 +12,12 @@ from opentelemetry.metrics import CallbackT
 
 from lumigate.telemetry.aggregation import EXPORT, SHARD, GaugePoint, SumPoint
 from lumigate.telemetry.attributes import cleaned, safe_text
+from lumigate.telemetry.exponential import ExponentialHistogram
 from lumigate.telemetry.instruments import (
     DEFAULT_BOUNDS,
     Counter,
     Gauge,
+    Histogram,
     Instrument,
     UpDownCounter,
     histogram_stream,
@@ -88,6 +91,14 @@ class MeterProvider(api.MeterProvider):
             return instrument
         return existing
 
+    def histogram(
+        self, identity: StreamIdentity, bounds: Sequence[float] | None
+    ) -> Histogram | ExponentialHistogram:
+        """With explicit bounds where there are some; else as the settings say."""
+        if bounds is None and self.settings.histogram != "explicit_bucket_histogram":
+            return ExponentialHistogram(replace(identity, kind="exponential_histogram"), self.settings)
+        return histogram_stream(identity, self.settings, DEFAULT_BOUNDS if bounds is None else bounds)
+
     def _collect(self, reader: int, now_ns: int) -> list[MetricData]:
         found: list[MetricData] = []
         if self._disabled:
@@ -112,7 +123,7 @@ class MeterProvider(api.MeterProvider):
             cardinality_limit=metric.cardinality_limit,
         )
         if metric.kind is InstrumentKind.HISTOGRAM:
-            return histogram_stream(identity, self.settings, metric.buckets or DEFAULT_BOUNDS)
+            return self.histogram(identity, metric.buckets or None)
         if metric.kind is InstrumentKind.GAUGE:
             return Gauge(Stream(identity, self.settings, GaugePoint))
         stream = Stream(identity, self.settings, SumPoint)
@@ -145,11 +156,8 @@ class Meter(api.Meter):
         *,
         explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
     ) -> api.Histogram:
-        bounds = explicit_bucket_boundaries_advisory
         identity = self._identity(name, unit, description, "histogram")
-        made = histogram_stream(
-            identity, self._provider.settings, DEFAULT_BOUNDS if bounds is None else bounds
-        )
+        made = self._provider.histogram(identity, explicit_bucket_boundaries_advisory)
         return self._registered(name, made)  # type: ignore[no-any-return]
 
     def create_gauge(self, name: str, unit: str = "", description: str = "") -> api._Gauge:

@@ -62,6 +62,7 @@ class Pipeline:
         "limits",
         "live_bytes",
         "live_spans",
+        "mixed",
         "now_ns",
         "processors",
         "strict",
@@ -85,6 +86,8 @@ class Pipeline:
         self.limits = limits
         self.counts = counts
         self.strict = strict
+        self.mixed = False
+        """Whether an SDK sampler is in use: it may record single spans of a trace without sampling them."""
         self.processors: list[SpanProcessor] = []
         self.traces: dict[LocalTrace, None] = {}
         self.live_spans = 0
@@ -183,8 +186,7 @@ class Pipeline:
         if not keep:
             self.counts.spans_sampled_out += len(spans)
             return
-        # an SDK sampler may have recorded single spans of the trace without sampling them
-        sampled = spans if all(span.flags & 1 for span in spans) else [s for s in spans if s.flags & 1]
+        sampled = [span for span in spans if span.flags & 1] if self.mixed else spans
         self.counts.spans_kept += len(sampled)
         self._sink(sampled, extra, important=important)
 

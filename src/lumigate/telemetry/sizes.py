@@ -7,7 +7,13 @@ from typing import Any, Final
 
 from lumigate.telemetry.attributes import memory_of
 from lumigate.telemetry.buffer import Entry
-from lumigate.telemetry.records import HistogramPoint, LogRecord, MetricData, SpanRecord
+from lumigate.telemetry.records import (
+    ExponentialHistogramPoint,
+    HistogramPoint,
+    LogRecord,
+    MetricData,
+    SpanRecord,
+)
 
 _SPAN: Final = 520
 _ATTRIBUTE: Final = 110
@@ -34,6 +40,8 @@ def metric_entry(data: MetricData) -> Entry:
         size += _POINT
         if isinstance(point, HistogramPoint):
             size += _BUCKET * len(point.bucket_counts)
+        elif isinstance(point, ExponentialHistogramPoint):
+            size += _BUCKET * (len(point.positive_counts) + len(point.negative_counts))
     return Entry([data], len(data.points), size)
 
 

@@ -219,6 +219,17 @@ export class Invocation {
     this.resolveDead();
   }
 
+  /** The host waits for something only the Worker's code can bring: a chunk of the response. */
+  async expect(promise) {
+    this.expected = true;
+    this.#wakeable(0);
+    try {
+      return await promise;
+    } finally {
+      this.expected = false;
+    }
+  }
+
   #wakeable(change) {
     this.pending += change;
     if (this.pending === 0 && this.kind !== "durable object" && !this.checking) {
@@ -230,7 +241,7 @@ export class Invocation {
   #checkHung() {
     this.checking = false;
     if (this.pending > 0 || !this.alive) return;
-    if (!this.answered && !this.handled) {
+    if (!this.answered && (!this.handled || this.expected)) {
       log("error", [HUNG]);
       this.fail(new Error(HUNG));
     } else if (this.answered && this.tasks.size > 0) {

@@ -17,7 +17,7 @@ import { describe, Invocation, outside } from "./context.mjs";
 import { networkLost, NOT_A_RESPONSE } from "./errors.mjs";
 import { log } from "./log.mjs";
 import { extraOf, incomingRequest, ownerOf, WorkerResponse } from "./messages.mjs";
-import { networkStream } from "./streams.mjs";
+import { guardOf, networkStream } from "./streams.mjs";
 
 const BODILESS = new Set(["GET", "HEAD"]);
 // Set-Cookie is sent apart; the others belong to the connection, not to the response.
@@ -93,9 +93,11 @@ function headersFor(response) {
 
 /** The chunks of a response body, read inside its invocation so that `pull` of the Worker runs there. */
 async function* chunksOf(context, body) {
+  const fromNetwork = guardOf(body)?.network; // handed through: its chunks need none of the Worker's code
   const reader = context.run(() => ReadableStream.prototype.getReader.call(body));
   for (;;) {
-    const { done, value } = await context.run(() => reader.read());
+    const chunk = context.run(() => reader.read());
+    const { done, value } = await (fromNetwork ? chunk : context.expect(chunk));
     if (done) return;
     if (!(ArrayBuffer.isView(value) || value instanceof ArrayBuffer)) {
       throw new TypeError("This ReadableStream did not return bytes.");
@@ -167,7 +169,7 @@ async function serve(runtime, message, answer) {
       signal: controller.signal,
     });
     const response = check(context, await context.run(() => invoke(runtime, context, "fetch", () => [request], { relaxed: true })));
-    await send(context, response, message, answer);
+    await Promise.race([send(context, response, message, answer), context.failed]);
     context.end();
   } catch (error) {
     fail(context, error, answer);

@@ -88,7 +88,7 @@ def _learn(document: dict[str, Any], answer: Answer) -> None:
         answer.id = document["id"]
     if isinstance(document.get("model"), str):
         answer.model = document["model"]
-    if "error" in document:
+    if document.get("error") is not None:
         answer.failed = True
     choices = document.get("choices")
     for choice in choices if isinstance(choices, list) else ():
