@@ -12,8 +12,10 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, cast
 
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind
 
@@ -46,6 +48,10 @@ from lumigate.telemetry.host import PostResult
 from lumigate.telemetry.readable import ReadableSpan
 from lumigate.telemetry.records import HistogramPoint, NumberPoint
 
+# A machine that is busy for a moment must not fail a property; the rest of the profile in force stays as it is.
+hypothesis_settings.register_profile("unhurried", hypothesis_settings.default, deadline=None)
+hypothesis_settings.load_profile("unhurried")
+
 NOW_SECONDS = 1_700_000_000
 ISSUER = "https://issuer.example/"
 AUDIENCE = "lumigate"
@@ -72,6 +78,21 @@ ENVIRON: Mapping[str, Any] = {
     "OPENAI_API_KEY": PROVIDER_KEY,
     "OPENAI_BASE_URL": "https://upstream.example/v1",
 }
+
+
+def raised_by[E: Exception](kind: type[E], function: Callable[..., Any], *args: Any) -> E | None:
+    """The error of that kind that a call raises; None if it returns. Any other error passes on."""
+    try:
+        function(*args)
+    except kind as error:
+        return error
+    return None
+
+
+async def settle() -> None:
+    """Let every task that can run do so."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 # --- time and chance --------------------------------------------------------------------------------------------------
@@ -109,8 +130,8 @@ class FakeEntropy:
 
 # --- fetch ------------------------------------------------------------------------------------------------------------
 
-type Piece = bytes | Exception | Callable[[], None]
-"""What comes of a body: bytes, a fault, or something that happens in between (a hang-up, time that passes)."""
+type Piece = bytes | Exception | asyncio.Event | Callable[[], None]
+"""What comes of a body: bytes, a fault, silence until an event, or something that happens in between."""
 
 
 class FakeAnswer:
@@ -135,6 +156,8 @@ class FakeAnswer:
             if isinstance(piece, bytes):
                 self.read_bytes += len(piece)
                 yield piece
+            elif isinstance(piece, asyncio.Event):
+                await piece.wait()
             else:
                 piece()
 
@@ -210,7 +233,7 @@ def chunkings(data: bytes) -> st.SearchStrategy[list[bytes]]:
 
     def cut(places: set[int]) -> list[bytes]:
         bounds = [0, *sorted(places), len(data)]
-        return [data[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+        return [data[start:end] for start, end in pairwise(bounds)]
 
     return st.sets(st.integers(0, len(data)), max_size=30).map(cut)
 
@@ -394,14 +417,20 @@ def make_claims(**changes: Any) -> dict[str, Any]:
 
 
 def make_token(
-    claims: Any = None, *, kid: str = "k1", header: Mapping[str, Any] | None = None, signature: bytes | None = None
+    claims: Any = None,
+    *,
+    kid: str = "k1",
+    header: Mapping[str, Any] | None = None,
+    signature: bytes | None = None,
 ) -> str:
     """A compact token, signed as `FakeCrypto` checks it. A header value of None takes the member out."""
     members = {"alg": "RS256", "kid": kid, **(header or {})}
     head = json.dumps({name: value for name, value in members.items() if value is not None})
     payload = json.dumps(make_claims() if claims is None else claims)
     signed = f"{base64url(head.encode())}.{base64url(payload.encode())}"
-    return f"{signed}.{base64url(fake_signature(f'secret of {kid}', signed.encode()) if signature is None else signature)}"
+    if signature is None:
+        signature = fake_signature(f"secret of {kid}", signed.encode())
+    return f"{signed}.{base64url(signature)}"
 
 
 # --- ports ------------------------------------------------------------------------------------------------------------

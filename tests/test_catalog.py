@@ -29,9 +29,11 @@ def attributes() -> Iterator[Attribute]:
     for value in vars(catalog).values():
         if isinstance(value, Attribute):
             yield value
-    for declared in (*METRICS, *SPANS):
-        if declared not in SELF_METRICS:  # the engine's own are its own matter
-            yield from declared.attributes
+    for metric in METRICS:
+        if metric not in SELF_METRICS:  # the engine's own are its own matter
+            yield from metric.attributes
+    for span in SPANS:
+        yield from span.attributes
 
 
 def concrete(base: type[LumigateError]) -> Iterator[type[LumigateError]]:

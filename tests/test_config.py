@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lumigate.config import Settings
 from lumigate.errors import ConfigurationError
-from tests.fakes import ENVIRON, PROVIDER_KEY, make_settings
+from tests.fakes import ENVIRON, PROVIDER_KEY, make_settings, raised_by
 
 SECRET = "s3cr3t-value-never-shown"
 DIGEST = "0" * 64
@@ -30,7 +30,10 @@ def problem(**environ: Any) -> str:
 
 def test_a_whole_environment_is_read() -> None:
     settings = make_settings(
-        JWT_LEEWAY_SECONDS="0", CACHE_L1_BYTES="1048576", UPSTREAM_TIMEOUT_SECONDS="12.5", OTEL_SERVICE_NAME="gw"
+        JWT_LEEWAY_SECONDS="0",
+        CACHE_L1_BYTES="1048576",
+        UPSTREAM_TIMEOUT_SECONDS="12.5",
+        OTEL_SERVICE_NAME="gw",
     )
     assert settings.environment == "test"
     assert settings.jwt_leeway_seconds == 0
@@ -130,7 +133,10 @@ def test_a_malformed_setting_stops_the_start_with_one_line_that_names_it(name: s
         ({"provider": "openai"}, "MODELS.fast.model: is missing"),
         ({"model": "m"}, "MODELS.fast.provider: is missing"),
         ({"provider": "acme", "model": "m"}, "MODELS.fast: unknown provider 'acme'; known: openai"),
-        ({"provider": "openai", "model": "m", "price": 1}, "MODELS.fast.price: Extra inputs are not permitted"),
+        (
+            {"provider": "openai", "model": "m", "price": 1},
+            "MODELS.fast.price: Extra inputs are not permitted",
+        ),
         (
             {"provider": "openai", "model": "m", "input_usd_per_mtok": -1},
             "MODELS.fast.input_usd_per_mtok: Input should be greater than or equal to 0",
@@ -191,8 +197,6 @@ def test_secrets_are_not_in_the_settings_as_they_are_shown() -> None:
     value=st.text(max_size=30) | st.integers() | st.floats() | st.booleans() | st.lists(st.text(max_size=3)),
 )
 def test_no_value_of_a_setting_raises_anything_but_a_configuration_error(name: str, value: Any) -> None:
-    try:
-        Settings.from_environ({**ENVIRON, name: value})
-    except ConfigurationError as error:
-        assert "\n" not in str(error)
-        assert PROVIDER_KEY not in str(error)
+    error = raised_by(ConfigurationError, Settings.from_environ, {**ENVIRON, name: value})
+    assert "\n" not in str(error)
+    assert PROVIDER_KEY not in str(error)

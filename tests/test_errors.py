@@ -112,7 +112,8 @@ def test_codes_are_unique() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "is_callers"), [(error, isinstance(error, CallerError)) for error, *_ in TABLE if error.status != 503]
+    ("error", "is_callers"),
+    [(error, isinstance(error, CallerError)) for error, *_ in TABLE if error.status != 503],
 )
 def test_a_callers_fault_is_a_4xx_and_anyone_elses_a_5xx(error: LumigateError, is_callers: bool) -> None:
     """Two answers of a provider pass as 4xx: its limit, and its refusal of the caller's own request."""

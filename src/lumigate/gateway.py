@@ -31,6 +31,7 @@ from lumigate.errors import (
     CallerError,
     ImportFailed,
     InternalError,
+    KeysUnavailable,
     LumigateError,
     UpstreamError,
     UpstreamRefused,
@@ -43,7 +44,6 @@ from lumigate.ports import Clock, Entropy, Ports
 from lumigate.record import RequestRecorder, rfc3339
 from lumigate.scope import Facts, Scope
 from lumigate.telemetry import Host, Telemetry
-from lumigate.telemetry.sinks.wide_event import build_event
 
 type Handler = Callable[[Scope], Awaitable[Response]]
 
@@ -137,7 +137,7 @@ class Gateway:
             "environment": self.settings.environment,
             "version": self._version,
         }
-        ports.console(build_event(catalog.WIDE_EVENT, values))
+        self._recorder.write_event(ports, values)
         await self.flush(ports)
 
     async def flush(self, ports: Ports) -> None:
@@ -209,7 +209,7 @@ class Gateway:
             "version": self._version,
             "module": module,
         }
-        scope.ports.console(build_event(catalog.WIDE_EVENT, values))
+        self._recorder.write_event(scope.ports, values)
         scope.span.record_exception(error)
         return ImportFailed(module)
 
@@ -235,6 +235,8 @@ class Gateway:
 
 def _outcome(error: LumigateError) -> str:
     """Whose fault a refusal is, in the catalog's words."""
+    if isinstance(error, KeysUnavailable):  # the issuer is an upstream, too
+        return "upstream_error"
     if isinstance(error, CallerError | UpstreamRefused):
         return "refused"
     return "upstream_error" if isinstance(error, UpstreamError) else "error"

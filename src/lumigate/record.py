@@ -7,6 +7,7 @@ same isolate closes what has been silent for too long, with its true outcome.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,16 +59,22 @@ class RequestRecorder:
             return
         facts.finished = True
         self._in_progress.pop(facts.request_id, None)
+        facts.status, facts.outcome, facts.error_code = status, outcome, error_code
+        duration_ns = max(0, scope.clock.now_ns() - facts.started_ns)
+        self._attempt(self._end_span, scope)
+        self._attempt(self._record_metrics, scope, duration_ns)
+        self._attempt(self._write, scope, ports, duration_ns)
+        self._attempt(self._telemetry.after_request, Host(post=ports.post, background=ports.background))
+
+    def write_event(self, ports: Ports, values: Mapping[str, Any]) -> None:
+        """One line on the console. Never raises."""
+        self._attempt(lambda: ports.console(build_event(WIDE_EVENT, values)))
+
+    def _attempt[**P](self, part: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Telemetry never breaks its host, nor one part of it another; the failure itself is counted."""
         try:
-            facts.status, facts.outcome, facts.error_code = status, outcome, error_code
-            duration_ns = max(0, scope.clock.now_ns() - facts.started_ns)
-            self._end_span(scope)
-            self._record_metrics(scope, duration_ns)
-            values = self._values(scope, duration_ns)
-            self._write_point(ports, values)
-            ports.console(build_event(WIDE_EVENT, values))
-            self._telemetry.after_request(Host(post=ports.post, background=ports.background))
-        except Exception as error:  # telemetry never breaks its host; the failure itself is counted
+            part(*args, **kwargs)
+        except Exception as error:
             self._telemetry.report(error)
 
     def _end_span(self, scope: Scope) -> None:
@@ -102,6 +109,11 @@ class RequestRecorder:
         instruments.outcomes.add(1, {**route, "lumigate.outcome": facts.outcome})
         if facts.model:
             instruments.cache_outcomes.add(1, {**route, "lumigate.cache.outcome": facts.cache})
+
+    def _write(self, scope: Scope, ports: Ports, duration_ns: int) -> None:
+        values = self._values(scope, duration_ns)
+        self._attempt(self._write_point, ports, values)
+        self.write_event(ports, values)
 
     def _values(self, scope: Scope, duration_ns: int) -> dict[str, Any]:
         """Everything that is known of the request, by the catalog's names."""

@@ -98,7 +98,7 @@ def test_missing_and_unknown_members_are_refused() -> None:
     members = json.loads(head())
     del members["model"]
     for changed in (json.dumps(members).encode(), head(extra=1)):
-        with pytest.raises(ValueError, match="model|extra"):
+        with pytest.raises(ValueError, match=r"model|extra"):
             Entry.from_bytes(changed + b"\nbody")
 
 

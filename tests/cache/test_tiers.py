@@ -37,11 +37,7 @@ def lookups(rig: ScopeUnderTest) -> dict[tuple[str, str], float]:
         (tier, result): count
         for tier in ("l1", "l2")
         for result in ("hit", "miss", "expired", "error")
-        if (
-            count := rig.observed.total(
-                LOOKUPS, lumigate__cache__tier=tier, lumigate__cache__result=result
-            )
-        )
+        if (count := rig.observed.total(LOOKUPS, lumigate__cache__tier=tier, lumigate__cache__result=result))
     }
 
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from lumigate.http.sse import EventSplitter, EventTooLarge, event_data, split_events
 from tests.fakes import chunkings
 
-LINES = st.sampled_from([b"data: x", b"data:", b"data: {}", b": ping", b"event: a", b"id: 1", "data: ü🌍".encode()])
+LINES = st.sampled_from(
+    [b"data: x", b"data:", b"data: {}", b": ping", b"event: a", b"id: 1", "data: ü🌍".encode()]
+)
 ENDS = st.sampled_from([b"\n", b"\r\n"])
 EVENTS = st.builds(
     lambda lines, end, extra: end.join(lines) + end * (2 + extra),
@@ -16,7 +18,9 @@ EVENTS = st.builds(
     st.integers(0, 2),
 )
 STREAMS = st.builds(
-    lambda events, rest: b"".join(events) + rest, st.lists(EVENTS, max_size=5), st.sampled_from([b"", b"data: ha"])
+    lambda events, rest: b"".join(events) + rest,
+    st.lists(EVENTS, max_size=5),
+    st.sampled_from([b"", b"data: ha"]),
 )
 
 
@@ -35,7 +39,9 @@ def test_however_a_stream_is_cut_the_same_events_come_out(stream: bytes, data: s
     assert stream[len(out) :].lstrip(b"\r\n") == rest
 
     def events(parts: list[bytes]) -> list[bytes]:
-        return [event.strip(b"\r\n") for part in parts for event in split_events(part) if event.strip(b"\r\n")]
+        return [
+            event.strip(b"\r\n") for part in parts for event in split_events(part) if event.strip(b"\r\n")
+        ]
 
     assert events(blocks) == events(whole)
     assert bool(rest) == bool(whole_rest), "whether an event was cut off depends on how the stream was cut"

@@ -20,7 +20,8 @@ def test_a_policy_changes_when_the_table_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "hint"), [("fst", "Did you mean fast?"), ("FAST", "GET /v1/models"), ("\ud800", "GET /v1/models")]
+    ("model", "hint"),
+    [("fst", "Did you mean fast?"), ("FAST", "GET /v1/models"), ("\ud800", "GET /v1/models")],
 )
 def test_an_unknown_model_is_404_with_the_closest_names(model: str, hint: str) -> None:
     with pytest.raises(UnknownModel) as caught:

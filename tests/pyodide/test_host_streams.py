@@ -29,7 +29,16 @@ def test_a_pumped_stream_arrives_piece_by_piece(serving: PyodideHost, client: ht
     serving.wait_for_log("pump complete")
 
 
-def test_a_slow_client_makes_the_worker_wait(
+def test_a_slow_client_makes_the_worker_wait(serving: PyodideHost, client: httpx.Client) -> None:
+    with client.stream("GET", "/flood", params={"n": "1000"}) as answer:
+        serving.wait_for_log("flood at last", timeout_s=10)
+        received = sum(len(part) for part in answer.iter_raw())
+    assert received == 1000 * 65_536
+    first, last = (int(serving.wait_for_log(f"flood at {when}").split()[-1]) for when in ("first", "last"))
+    assert 0 < first == last < 1000
+
+
+def test_a_relayed_stream_arrives_whole(
     client: httpx.Client, upstream: Upstream, serving: PyodideHost
 ) -> None:
     received = client.get("/relay", params={"url": f"{upstream.url}/chunks?n=10"})

@@ -31,7 +31,7 @@ _MAX_INTEGER: Final = 1 << 62
 _MAX_COUNT: Final = 1 << 40
 _MAX_TIME: Final = 1 << 63
 _REMEMBERED: Final = 50_000
-_KINDS: Final = frozenset({"sum", "gauge", "histogram"})
+_KINDS: Final = ("sum", "gauge", "histogram")
 
 
 class BatchDecoder:
@@ -55,7 +55,9 @@ class BatchDecoder:
             raise BatchRefused("json", str(error)[:200]) from None
         if not isinstance(content, dict):
             _refuse("header", "not an object")
-        if content.get("v") != VERSION or type(content["v"]) is not int:
+        if type(content.get("v")) is not int:
+            _refuse("header", "v is a version")
+        if content["v"] != VERSION:
             # during a deploy an isolate may be newer than its shard, which will be replaced soon
             raise BatchRefused("version", f"this shard reads version {VERSION}", retry=True)
         isolate, sequence, sealed_ns = content.get("isolate"), content.get("seq"), content.get("sealed")

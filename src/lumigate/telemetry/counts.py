@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 class Counts:
     """Monotonic counts since the isolate began. Keys of the dicts are label values in a fixed order."""
 
-    spans_started: int = 0
     spans_unsampled: int = 0
     """Spans not recorded because the head sampler said no (one a local root: its children cost nothing)."""
     traces_unfinished: int = 0

@@ -193,7 +193,7 @@ class Telemetry:
     def stats(self) -> TelemetryStats:
         counts, now = self._counts, self._clock.now_ns()
         return TelemetryStats(
-            spans_started=counts.spans_started,
+            spans_started=counts.spans_kept + counts.spans_sampled_out + self._pipeline.live_spans,
             spans_kept=counts.spans_kept,
             spans_sampled_out=counts.spans_sampled_out,
             spans_unsampled=counts.spans_unsampled,

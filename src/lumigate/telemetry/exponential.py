@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from opentelemetry import context as context_api
 from opentelemetry import metrics as api
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
+from opentelemetry.trace.propagation import _SPAN_KEY
 
 from lumigate.telemetry.aggregation import EXPORT, SHARD, TakenExemplar, to_exemplar
 from lumigate.telemetry.instruments import Instrument
@@ -165,7 +167,11 @@ class ExponentialHistogram(Instrument, api.Histogram):
         except (KeyError, TypeError, AttributeError):
             point = stream.find(given)
         point.idle = 0
-        point.record(amount, self._taken(amount, context, span) if self._exemplars else None)
+        taken = None
+        if self._exemplars:
+            around = span or (context_api.get_current() if context is None else context).get(_SPAN_KEY)
+            taken = self._taken(amount, around)
+        point.record(amount, taken)
 
 
 def index_of(value: float, scale: int) -> int:

@@ -34,10 +34,12 @@ class Instrument:
 
     stream: Stream[Any]
     _exemplars: bool
+    _always: bool
 
     def _init(self, stream: Stream[Any]) -> None:
         self.stream = stream
         self._exemplars = stream.settings.exemplar_filter != "always_off"
+        self._always = stream.settings.exemplar_filter == "always_on"
 
     def add(
         self,
@@ -69,15 +71,12 @@ class Instrument:
     ) -> None:
         self.stream.misuse("wrong_kind", "set")
 
-    def _taken(self, amount: float, context: Context | None, span: Span | None) -> TakenExemplar | None:
+    def _taken(self, amount: float, span: object) -> TakenExemplar | None:
         """The measurement with its span, if that is sampled."""
-        if span is None:
-            current = context_api.get_current() if context is None else context
-            span = current.get(_SPAN_KEY)  # type: ignore[assignment]
         if type(span) is RecordingSpan and span.flags & 1:
             # the trace's last stamp serves as the time: the clock of a Worker does not move between I/O anyway
             return (amount, span._trace.last_ns, span.trace_id, span.span_id)
-        if self.stream.settings.exemplar_filter == "always_on":
+        if self._always:
             return (amount, self.stream.settings.now_ns(), 0, 0)
         return None
 
@@ -117,9 +116,11 @@ class _Adding(Instrument):
             return
         point.idle = 0
         if self._exemplars:
-            taken = self._taken(amount, context, span)
-            if taken is not None:
-                point.exemplar = taken
+            around = span or (context_api.get_current() if context is None else context).get(_SPAN_KEY)
+            if around is not None or self._always:
+                taken = self._taken(amount, around)
+                if taken is not None:
+                    point.exemplar = taken
         if size != point.size and point.size >= 0:
             stream.undeclared(attributes)
 
@@ -171,7 +172,8 @@ class Gauge(Instrument, api._Gauge):
         point.idle = 0
         point.set(amount)
         if self._exemplars:
-            point.exemplar = self._taken(amount, context, span)
+            around = span or (context_api.get_current() if context is None else context).get(_SPAN_KEY)
+            point.exemplar = self._taken(amount, around)
 
 
 class Histogram(Instrument, api.Histogram):
@@ -219,9 +221,11 @@ class Histogram(Instrument, api.Histogram):
             point.max = amount
         point.idle = 0
         if self._exemplars:
-            taken = self._taken(amount, context, span)
-            if taken is not None:
-                point.exemplars[bucket] = taken
+            around = span or (context_api.get_current() if context is None else context).get(_SPAN_KEY)
+            if around is not None or self._always:
+                taken = self._taken(amount, around)
+                if taken is not None:
+                    point.exemplars[bucket] = taken
         if size != point.size and point.size >= 0:
             stream.undeclared(attributes)
 

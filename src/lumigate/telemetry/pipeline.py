@@ -188,6 +188,7 @@ class Pipeline:
             return
         sampled = [span for span in spans if span.flags & 1] if self.mixed else spans
         self.counts.spans_kept += len(sampled)
+        self.counts.spans_sampled_out += len(spans) - len(sampled)
         self._sink(sampled, extra, important=important)
 
     def _account(self, trace: LocalTrace, span: RecordingSpan) -> None:

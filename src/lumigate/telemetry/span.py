@@ -308,7 +308,15 @@ class RecordingSpan(SpanRecord, Span):
         # a second end is allowed and ignored: `with span:` around code that ends it is common
         if not self.end_ns:
             trace = self._trace
-            trace.pipeline.end_span(trace, self, self._moment(end_time))
+            pipeline = trace.pipeline
+            if end_time is None:
+                now = pipeline.now_ns()
+                if now <= trace.last_ns:
+                    now = trace.last_ns + 1
+                trace.last_ns = now
+                pipeline.end_span(trace, self, now)
+            else:
+                pipeline.end_span(trace, self, self._moment(end_time))
 
     def __exit__(
         self,

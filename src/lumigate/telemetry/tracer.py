@@ -62,7 +62,7 @@ class Tracer(api.Tracer):
         self._disabled = disabled
         self._random_flag = _RANDOM if is_random(pipeline.ids) else 0
 
-    def start_span(
+    def start_span(  # noqa: PLR0912 # the hot path, in one piece: each call would cost a tenth of it
         self,
         name: str,
         context: Context | None = None,
@@ -79,46 +79,73 @@ class Tracer(api.Tracer):
         pipeline = self._pipeline
         try:
             if parent is _CURRENT:
-                parent = api.get_current_span(context)
-            if (
-                type(parent) is RecordingSpan
-                and self._foreign is None
-                and (trace := parent._trace).pipeline is pipeline
-            ):
-                if not pipeline.has_room(trace) or (trace.verdict is not None and not trace.verdict.keep):
-                    return self._without_record(parent)
-                if type(name) is not str or len(name) > _MAX_NAME or not name.isascii():
-                    name = safe_text(name, _MAX_NAME)
-                limits = pipeline.limits
-                clean, dropped, heavy = cleaned(attributes, limits.span_attributes, limits.span_value_length)
-                if start_time is None:
-                    start_ns = trace.stamp()
-                else:
-                    start_ns = self._given(trace, start_time, parent.start_ns)
-                if parent.end_ns and start_ns > parent.end_ns:
-                    start_ns = parent.end_ns
-                span = RecordingSpan(
-                    trace,
-                    parent,
-                    parent.span_id,
-                    trace.flags | HAS_IS_REMOTE,
-                    pipeline.ids.generate_span_id(),
+                above = (context_api.get_current() if context is None else context).get(_SPAN_KEY)
+            elif isinstance(parent, dict):
+                above, context = parent.get(_SPAN_KEY), parent
+            else:
+                above = parent
+            if self._foreign is not None:
+                return self._start_elsewhere(
+                    above,
                     name,
-                    kind._value_ + 1 if type(kind) is SpanKind else 1,
-                    self._scope,
-                    start_ns,
-                    clean,
-                    DEFAULT_OPTIONS
-                    if record_exception and set_status_on_exception
-                    else options_of(record_exception, set_status_on_exception),
+                    context,
+                    kind,
+                    attributes,
+                    links,
+                    start_time,
+                    record_exception,
+                    set_status_on_exception,
                 )
-                return self._begun(trace, span, dropped, heavy, links, context)
-            if type(parent) is UnsampledSpan and self._foreign is None:
-                return parent
-            options = options_of(record_exception, set_status_on_exception)
-            return self._start_elsewhere(
-                name, _context_of(parent, context), kind, attributes, links, start_time, options
+            if type(above) is not RecordingSpan or (trace := above._trace).pipeline is not pipeline:
+                if type(above) is UnsampledSpan:
+                    return above
+                return self._start_elsewhere(
+                    above,
+                    name,
+                    context,
+                    kind,
+                    attributes,
+                    links,
+                    start_time,
+                    record_exception,
+                    set_status_on_exception,
+                )
+            if not pipeline.has_room(trace) or (trace.verdict is not None and not trace.verdict.keep):
+                return self._without_record(above)
+            if type(name) is not str or len(name) > _MAX_NAME or not name.isascii():
+                name = safe_text(name, _MAX_NAME)
+            limits = pipeline.limits
+            clean, dropped, heavy = cleaned(attributes, limits.span_attributes, limits.span_value_length)
+            if start_time is None:
+                start_ns = pipeline.now_ns()
+                if start_ns <= trace.last_ns:
+                    start_ns = trace.last_ns + 1
+                trace.last_ns = start_ns
+            else:
+                start_ns = self._given(trace, start_time, above.start_ns)
+            if above.end_ns and start_ns > above.end_ns:
+                start_ns = above.end_ns
+            span = RecordingSpan(
+                trace,
+                above,
+                above.span_id,
+                trace.flags | HAS_IS_REMOTE,
+                pipeline.ids.generate_span_id(),
+                name,
+                kind._value_ + 1 if type(kind) is SpanKind else 1,
+                self._scope,
+                start_ns,
+                clean,
+                DEFAULT_OPTIONS
+                if record_exception and set_status_on_exception
+                else options_of(record_exception, set_status_on_exception),
             )
+            trace.spans.append(span)
+            trace.open += 1
+            pipeline.live_spans += 1
+            if dropped or heavy or links or pipeline.processors or trace.verdict is not None:
+                self._finish_start(trace, span, dropped, heavy, links, context)
+            return span
         except Exception as error:
             pipeline.failed("start_span", error)
             return UnsampledSpan(0, 0, 0, None)
@@ -154,46 +181,41 @@ class Tracer(api.Tracer):
 
     def _start_elsewhere(
         self,
+        above: object,
         name: str,
-        context: Context,
+        context: Context | None,
         kind: SpanKind,
         attributes: Mapping[str, Any] | None,
         links: Sequence[Link] | None,
         start_time: int | None,
-        options: int,
+        record_exception: bool,
+        set_status_on_exception: bool,
     ) -> Span:
         """A span without a recording local parent, or one that an SDK sampler must be asked about."""
         pipeline = self._pipeline
-        parent_span = api.get_current_span(context)
-        parent = parent_span.get_span_context()
+        parent = _context_above(above)
         if self._disabled:
-            return self._without_record(parent_span)
-        name = safe_text(name, _MAX_NAME)
-        head = self._decide(parent, context, name, kind, attributes, links)
+            return self._without_record(above)
+        head = self._decide(parent, above, context, name, kind, attributes, links)
         span_id = pipeline.ids.generate_span_id()
         if not head.recording:
             pipeline.counts.spans_unsampled += 1
             state = api.TraceState.from_header([head.trace_state]) if head.trace_state else None
             return UnsampledSpan(head.trace_id, span_id, head.flags, state)
         # a span of another engine is a parent like any from outside
-        local = (
-            parent_span
-            if type(parent_span) is RecordingSpan and parent_span._trace.pipeline is pipeline
-            else None
-        )
+        local = above if type(above) is RecordingSpan and above._trace.pipeline is pipeline else None
         if local is not None:
             trace = local._trace
             if not pipeline.has_room(trace):
                 return self._without_record(local)
         else:
-            caller_sampled = parent.is_valid and bool(parent.trace_flags & _SAMPLED)
             trace = LocalTrace(
                 pipeline,
                 head.trace_id,
                 head.trace_state,
                 head.flags,
                 head.threshold,
-                caller_sampled,
+                parent is not None and bool(parent.trace_flags & _SAMPLED),
                 pipeline.now_ns(),
             )
             pipeline.begin_trace(trace)
@@ -208,39 +230,46 @@ class Tracer(api.Tracer):
         span = RecordingSpan(
             trace,
             local,
-            parent.span_id if parent.is_valid else 0,
-            head.flags | HAS_IS_REMOTE | (IS_REMOTE if parent.is_valid and parent.is_remote else 0),
+            0 if parent is None else parent.span_id,
+            head.flags | HAS_IS_REMOTE | (IS_REMOTE if parent is not None and parent.is_remote else 0),
             span_id,
-            name,
+            safe_text(name, _MAX_NAME),
             kind._value_ + 1 if type(kind) is SpanKind else 1,
             self._scope,
             start_ns,
             clean,
-            options,
+            options_of(record_exception, set_status_on_exception),
         )
         span.trace_state = head.trace_state
         if local is None:
             trace.root = span
-        return self._begun(trace, span, dropped, heavy, links, context)
+        trace.spans.append(span)
+        trace.open += 1
+        pipeline.live_spans += 1
+        if dropped or heavy or links or pipeline.processors or trace.verdict is not None:
+            self._finish_start(trace, span, dropped, heavy, links, context)
+        return span
 
     def _decide(
         self,
-        parent: SpanContext,
-        context: Context,
+        parent: SpanContext | None,
+        above: object,
+        context: Context | None,
         name: str,
         kind: SpanKind,
         attributes: Mapping[str, Any] | None,
         links: Sequence[Link] | None,
     ) -> _Head:
         ids = self._pipeline.ids
-        if parent.is_valid:
+        if parent is not None:
             trace_id, flags = parent.trace_id, int(parent.trace_flags) & _RANDOM
             trace_state = parent.trace_state.to_header() if parent.trace_state else ""
         else:
             trace_id, trace_state = ids.generate_trace_id(), ""
             flags = self._random_flag
         if self._foreign is not None:
-            result = self._foreign.should_sample(context, trace_id, name, kind, attributes, links or ())
+            around = _context_of(above, context)
+            result = self._foreign.should_sample(around, trace_id, name, kind, attributes, links or ())
             sampled = result.decision.is_sampled()
             return _Head(
                 trace_id,
@@ -251,14 +280,14 @@ class Tracer(api.Tracer):
                 result.attributes,
             )
         head = self._head
-        sampled, threshold = head.decide(trace_id, parent if parent.is_valid else None, trace_state)
-        if sampled and threshold and not (head.parent_based and parent.is_valid):
+        sampled, threshold = head.decide(trace_id, parent, trace_state)
+        if sampled and threshold and not (head.parent_based and parent is not None):
             trace_state = with_threshold(trace_state, threshold)
         return _Head(
             trace_id, trace_state, flags | (_SAMPLED if sampled else 0), sampled, threshold, attributes
         )
 
-    def _begun(
+    def _finish_start(
         self,
         trace: LocalTrace,
         span: RecordingSpan,
@@ -266,30 +295,27 @@ class Tracer(api.Tracer):
         heavy: bool,
         links: Sequence[Link] | None,
         context: Context | None,
-    ) -> RecordingSpan:
+    ) -> None:
+        """What few spans need when they start."""
         pipeline = self._pipeline
         if dropped:
             span._drop_attributes(dropped)
         if heavy:
             span._options |= HEAVY
-        trace.spans.append(span)
-        trace.open += 1
-        pipeline.live_spans += 1
-        pipeline.counts.spans_started += 1
         if trace.verdict is not None:
             pipeline.traces[trace] = None
-        if links:
-            for link in links:
-                span.add_link(link.context, link.attributes)
+        for link in links or ():
+            span.add_link(link.context, link.attributes)
         if pipeline.processors:
             pipeline.started(span, context)
-        return span
 
-    def _without_record(self, parent: api.Span) -> UnsampledSpan:
+    def _without_record(self, above: object) -> UnsampledSpan:
         """A stand-in where there is no room, or no point: its context is the parent's, so propagation goes on."""
-        context = parent.get_span_context()
-        if type(parent) is RecordingSpan and (parent._trace.verdict is None or parent._trace.verdict.keep):
+        context = _context_above(above)
+        if type(above) is RecordingSpan and (above._trace.verdict is None or above._trace.verdict.keep):
             self._pipeline.counts.drop("traces", "span_limit")
+        if context is None:
+            return UnsampledSpan(0, 0, 0, None)
         return UnsampledSpan(
             context.trace_id, context.span_id, int(context.trace_flags), context.trace_state or None
         )
@@ -324,7 +350,10 @@ class CurrentSpan:
 
     def __enter__(self) -> Span:
         span = self._span = self._start()
-        self._token = context_api.attach(context_api.set_value(_SPAN_KEY, span))
+        # as the API's set_value does, with one copy of the context instead of two
+        context = Context(context_api.get_current())
+        dict.__setitem__(context, _SPAN_KEY, span)
+        self._token = context_api.attach(context)
         return span
 
     def __exit__(
@@ -408,12 +437,18 @@ class TracerProvider(api.TracerProvider):
                 stop()
 
 
-def _context_of(parent: Parent, context: Context | None) -> Context:
-    """A context whose current span is the parent."""
-    if isinstance(parent, api.Span):
-        return api.set_span_in_context(parent, context)
-    if isinstance(parent, SpanContext):
-        return api.set_span_in_context(api.NonRecordingSpan(parent), context or Context())
-    if isinstance(parent, dict):
-        return parent
+def _context_above(above: object) -> SpanContext | None:
+    """The valid span context of whatever was given as a parent."""
+    if above is None:
+        return None
+    context = above.get_span_context() if isinstance(above, api.Span) else above
+    return context if isinstance(context, SpanContext) and context.is_valid else None
+
+
+def _context_of(above: object, context: Context | None) -> Context:
+    """A context whose current span is the parent, for samplers that look there."""
+    if isinstance(above, SpanContext):
+        above = api.NonRecordingSpan(above)
+    if isinstance(above, api.Span):
+        return api.set_span_in_context(above, context)
     return Context()

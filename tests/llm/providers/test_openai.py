@@ -78,7 +78,8 @@ def test_an_event_with_usage_and_words_stays_even_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ['"usage":{', '"finish_reason":"stop"', "[DONE]", '"error":', "data: [DONE]\n\n", "\u2028\r\x85"]
+    "content",
+    ['"usage":{', '"finish_reason":"stop"', "[DONE]", '"error":', "data: [DONE]\n\n", "\u2028\r\x85"],
 )
 def test_words_that_look_like_the_protocol_teach_nothing(content: str) -> None:
     said = event(chunk(content))
@@ -98,7 +99,9 @@ def test_an_error_event_marks_the_answer_as_failed_and_is_passed_on() -> None:
 
 def test_an_error_member_that_is_null_is_no_error() -> None:
     """Some compatible servers send every member of their schema."""
-    _, answer, _ = read_stream([event(chunk("a", error=None)), event(chunk("b", "stop", error=None))], strip_usage=True)
+    _, answer, _ = read_stream(
+        [event(chunk("a", error=None)), event(chunk("b", "stop", error=None))], strip_usage=True
+    )
     assert not answer.failed
     assert answer.finish_reasons == ("stop",)
 
@@ -111,8 +114,14 @@ def test_events_that_make_no_sense_are_passed_on_and_teach_nothing(junk: bytes) 
 
 
 ODD = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda children: (
+        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3)
+    ),
     max_leaves=5,
 )
 
@@ -133,7 +142,9 @@ def test_an_answer_of_any_shape_is_read_or_said_to_be_bad(document: dict[str, An
     PROVIDER.read_events(event(document), Answer(), strip_usage=True)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"{}", b'{"choices":{}}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"null", b"{}", b'{"choices":{}}', b"\xff", b"[" * 100_000]
+)
 def test_what_is_no_completion_is_a_bad_answer(body: bytes) -> None:
     with pytest.raises(BadAnswer):
         PROVIDER.read_answer(body)
@@ -180,7 +191,12 @@ def call(access: ProviderAccess | None = None, **changes: Any) -> tuple[dict[str
 
 def test_the_body_goes_out_as_it_came_but_for_the_model() -> None:
     body, headers = call(seed=7, response_format={"type": "json_object"})
-    assert body == {**CHAT_BODY, "seed": 7, "response_format": {"type": "json_object"}, "model": "gpt-4o-mini"}
+    assert body == {
+        **CHAT_BODY,
+        "seed": 7,
+        "response_format": {"type": "json_object"},
+        "model": "gpt-4o-mini",
+    }
     assert headers["authorization"] == "Bearer sk-provider-secret"
     assert headers["accept"] == "application/json"
 

@@ -6,7 +6,17 @@
 from typing import Any
 
 import js
+from js import Object
+from pyodide.ffi import to_js
 from workers import Response, WorkerEntrypoint
+
+
+def js_object(value: dict[str, Any]) -> Any:
+    return to_js(value, dict_converter=Object.fromEntries)
+
+
+def encoded(text: str) -> Any:
+    return to_js(text.encode())
 
 
 class Routed(WorkerEntrypoint):

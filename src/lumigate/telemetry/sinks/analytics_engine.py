@@ -64,11 +64,16 @@ class PointLayout:
     def build(self, values: Mapping[str, Any]) -> DataPoint:
         """The point of these values, by column name. What is missing is empty text or 0; nothing makes this raise."""
         index = "" if self._index is None else _cut(_text(values.get(self._index)), MAX_INDEX_BYTES)
-        blobs = [_text(values.get(name)) if name else "" for name in self._blobs]
+        blobs: list[str] = []
+        for name in self._blobs:
+            value = values.get(name)
+            plain = type(value) is str and len(value) <= MAX_BLOB_BYTES and value.isascii()
+            blobs.append(value if plain else _text(value))  # type: ignore[arg-type]
         return DataPoint(
             index=index,
-            blobs=tuple(_fit(blobs)),
-            doubles=tuple(_number(values.get(name)) if name else 0.0 for name in self._doubles),
+            # no character takes more than four bytes
+            blobs=tuple(blobs if sum(map(len, blobs)) * 4 <= MAX_BLOB_BYTES else _fit(blobs)),
+            doubles=tuple([_number(values.get(name)) for name in self._doubles]),
         )
 
 

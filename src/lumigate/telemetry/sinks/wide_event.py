@@ -15,6 +15,8 @@ from lumigate.telemetry.schema import EventField
 
 MAX_CHARS: Final = 16_384
 TRUNCATED: Final = "truncated"
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_BIG: Final = 1 << 63
 _SHORTEST: Final = 16
 """Texts are not cut below this; if that is not enough, whole fields go."""
 
@@ -24,9 +26,15 @@ def build_event(fields: Sequence[EventField], values: Mapping[str, Any], limit: 
 
     Values that are None or missing are left out, and so is what is not declared. Nothing makes this raise.
     """
-    event = {
-        field.name: _clean(value, limit) for field in fields if (value := values.get(field.name)) is not None
-    }
+    event: dict[str, Any] = {}
+    for field in fields:
+        value = values.get(field.name)
+        if value is None:
+            continue
+        kind = type(value)
+        # the ordinary values go in as they are: this runs once a request, whether its trace is kept or not
+        plain = value.isascii() if kind is str else kind is bool or (kind is int and -_BIG < value < _BIG)
+        event[field.name] = value if plain else _clean(value, limit)
     line = _dump(event)
     if len(line) <= limit:
         return line
@@ -60,7 +68,7 @@ def _longest(event: Mapping[str, Any]) -> str | None:
 
 
 def _dump(event: Mapping[str, Any]) -> str:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(event)
 
 
 def _clean(value: Any, limit: int) -> Any:
