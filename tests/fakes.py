@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast
 
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind
 
@@ -48,9 +47,6 @@ from lumigate.telemetry.host import PostResult
 from lumigate.telemetry.readable import ReadableSpan
 from lumigate.telemetry.records import HistogramPoint, NumberPoint
 
-# A machine that is busy for a moment must not fail a property; the rest of the profile in force stays as it is.
-hypothesis_settings.register_profile("unhurried", hypothesis_settings.default, deadline=None)
-hypothesis_settings.load_profile("unhurried")
 
 NOW_SECONDS = 1_700_000_000
 ISSUER = "https://issuer.example/"

@@ -15,7 +15,7 @@ from lumigate.telemetry.self_metrics import SELF_METRICS
 HTTP_METHOD = Attribute(
     key="http.request.method",
     description="The request method.",
-    values=frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}),
+    values=frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "_OTHER"}),
 )
 HTTP_ROUTE = Attribute(
     key="http.route",
@@ -112,6 +112,7 @@ ATTEMPT_RESULT = Attribute(
             "upstream_refused",
             "client_abort",
             "truncated",
+            "internal_error",
         }
     ),
 )
@@ -322,6 +323,9 @@ SERVER_SPAN = SpanType(
         ERROR_TYPE,
         OUTCOME,
         CACHE_OUTCOME,
+        Attribute(
+            key="http.request.method_original", description="The method, where it is none that is known."
+        ),
         Attribute(key="url.path", description="The path asked for, without its query."),
         Attribute(key="url.scheme", description="http or https."),
         Attribute(key="user_agent.original", description="The caller's user-agent header."),

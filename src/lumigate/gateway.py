@@ -48,6 +48,7 @@ from lumigate.telemetry import Host, Telemetry
 type Handler = Callable[[Scope], Awaitable[Response]]
 
 _SILENT_MARGIN_SECONDS = 30.0
+KNOWN_METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 
 
 class Gateway:
@@ -148,21 +149,25 @@ class Gateway:
         route = self._routes.template(request.path)
         now_ns = self._clock.now_ns()
         request_id = f"req_{self._entropy.random_bytes(12).hex()}"
+        # HTTP conventions: a method that is not known names no span and no metric.
+        method = request.method if request.method in KNOWN_METHODS else "_OTHER"
+        name = "HTTP" if method == "_OTHER" else method
         attributes = {
-            "http.request.method": request.method,
+            "http.request.method": method,
             "http.route": route,
             "url.path": request.path,
             "url.scheme": request.scheme,
             "lumigate.request.id": request_id,
         }
         optional = (
+            ("http.request.method_original", request.method if method == "_OTHER" else ""),
             ("user_agent.original", request.headers.get("user-agent")),
             ("geo.country.iso_code", request.country),
             ("cloudflare.colo", request.colo),
         )
         attributes.update((key, value) for key, value in optional if value)
         span = self._tracer.start_span(
-            f"{request.method} {route}" if route else request.method,
+            f"{name} {route}" if route else name,
             context=self.telemetry.extract(request.headers),
             kind=SpanKind.SERVER,
             attributes=attributes,
@@ -178,7 +183,7 @@ class Gateway:
             recorder=self._recorder,
             facts=Facts(
                 request_id=request_id,
-                method=request.method,
+                method=method,
                 route=route,
                 started_ns=now_ns,
                 last_active_ns=now_ns,

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from opentelemetry.trace import SpanKind, StatusCode
 
-from lumigate.errors import LumigateError
+from lumigate.errors import CallerError, LumigateError
 from lumigate.http.types import Request
 from lumigate.instruments import Instruments
 from lumigate.ports import Clock, Ports
@@ -158,7 +158,9 @@ def fail_span(span: Span, error: BaseException) -> None:
     """Mark a span as failed: `error.type` is our stable code where there is one, else the exception's class."""
     if isinstance(error, LumigateError):
         span.set_attribute("error.type", error.code)
-        span.set_status(StatusCode.ERROR, error.message)
+        # A caller's fault is no error of ours: it would keep the trace of every junk token.
+        if not isinstance(error, CallerError):
+            span.set_status(StatusCode.ERROR, error.message)
     else:
         span.set_attribute("error.type", type(error).__qualname__)
         span.set_status(StatusCode.ERROR)

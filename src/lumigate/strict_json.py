@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isinf
 from typing import Any, NoReturn
 
 MAX_DEPTH = 128
@@ -26,7 +27,7 @@ def loads(data: bytes) -> Any:
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+        return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise JsonError(f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -60,6 +61,13 @@ def _depth(data: bytes) -> int:
         elif first in b"]}":
             depth -= 1
     return deepest
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if isinf(value):
+        raise JsonError("a number is too large")
+    return value
 
 
 def _refuse_constant(name: str) -> NoReturn:

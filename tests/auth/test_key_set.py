@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from lumigate.auth.key_set import (
+    COLD_WAIT_SECONDS,
+    FETCH_LEASE_SECONDS,
     FRESH_SECONDS,
     MAX_BYTES,
     MAX_KEYS,
-    REFRESH_LEASE_SECONDS,
     UNKNOWN_KEY_WAIT_SECONDS,
     KeySet,
 )
@@ -78,12 +79,38 @@ async def test_the_fetch_is_a_child_of_the_check_it_serves(rig: Rig) -> None:
     assert span.parent.span_id == rig.around.scope.span.get_span_context().span_id
 
 
-async def test_cold_requests_that_come_together_each_get_their_key(rig: Rig) -> None:
-    """One must not wait for another's I/O, so each may fetch for itself."""
-    rig.publish(key_set("k1"), key_set("k1"), key_set("k1"))
-    keys = await asyncio.gather(*(rig.key() for _ in range(3)))
+async def test_cold_requests_that_come_together_share_one_fetch(rig: Rig) -> None:
+    """The others look again on timers of their own; none waits for another's I/O."""
+    rig.publish(key_set("k1"))
+    keys = await asyncio.gather(*(rig.key() for _ in range(20)))
     assert {key.secret for key in keys} == {"secret of k1"}
-    assert rig.fetches == 3
+    assert rig.fetches == 1
+
+
+async def test_a_rotation_refuses_nobody_who_comes_meanwhile(rig: Rig) -> None:
+    rig.publish(key_set("k1"), key_set("k1", "k2"))
+    await rig.key("k1")
+    rig.wait(UNKNOWN_KEY_WAIT_SECONDS)
+    keys = await asyncio.gather(*(rig.key("k2") for _ in range(5)))
+    assert {key.secret for key in keys} == {"secret of k2"}
+    assert rig.fetches == 2
+
+
+async def test_a_fetch_whose_request_died_keeps_nobody_waiting_for_ever(rig: Rig) -> None:
+    rig.publish(key_set("k1"))
+    rig.keys._fetching_until_s = rig.around.ports.clock.now_ns() / 1e9 + FETCH_LEASE_SECONDS
+    assert (await rig.key()).secret == "secret of k1"
+    assert rig.fetches == 1
+
+
+async def test_an_issuer_that_is_down_is_not_hammered_by_a_cold_isolate(rig: Rig) -> None:
+    rig.publish(FakeAnswer(503), key_set("k1"))
+    for _ in range(5):
+        with pytest.raises(KeysUnavailable):
+            await rig.key()
+    assert rig.fetches == 1
+    rig.wait(COLD_WAIT_SECONDS)
+    assert (await rig.key()).secret == "secret of k1"
 
 
 async def test_a_stale_set_serves_at_once_and_is_refreshed_in_the_background(rig: Rig) -> None:
@@ -116,7 +143,7 @@ async def test_one_refresh_is_under_way_at_a_time_and_a_lost_one_is_made_up_for(
     for _ in range(3):
         await rig.key()
     assert len(rig.around.ports.background.waiting) == 1
-    rig.wait(REFRESH_LEASE_SECONDS + 1)
+    rig.wait(FETCH_LEASE_SECONDS + 1)
     await rig.key()
     assert len(rig.around.ports.background.waiting) == 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from lumigate.shard import Collection, Outbox, Reader, Shard, ShardSettings, SqlStore
@@ -87,7 +88,7 @@ def histogram(
 def bucketed(values: Sequence[float], bounds: Sequence[float]) -> list[int]:
     """Counts by bucket, the definition word for word: each bucket holds (lower, upper]."""
     edges = [float("-inf"), *bounds, float("inf")]
-    return [sum(low < value <= high for value in values) for low, high in zip(edges, edges[1:], strict=False)]
+    return [sum(low < value <= high for value in values) for low, high in pairwise(edges)]
 
 
 def sealed(outbox: Outbox, now_ns: int, *metrics: MetricData) -> dict[str, str]:
@@ -96,22 +97,38 @@ def sealed(outbox: Outbox, now_ns: int, *metrics: MetricData) -> dict[str, str]:
     return outbox.due(now_ns)[-1].message()
 
 
+class PowerCut(Exception):
+    """The machine is gone in the middle of it."""
+
+
 class EvictableShard:
     """A shard in a database that outlives it."""
 
     def __init__(self, settings: ShardSettings | None = None) -> None:
         self.settings = settings or ShardSettings()
         self.database = sqlite3.connect(":memory:", isolation_level=None)
+        self.power_fails_in: int | None = None
+        """After so many statements; None never. The last one may still take effect."""
+        self.last_takes_effect = False
         self.shard = self.opened()
 
     def opened(self) -> Shard:
         return Shard.open(SqlStore(self.execute), self.settings)
 
     def execute(self, sql: str, /, *parameters: int | str) -> list[Any]:
-        return self.database.execute(sql, parameters).fetchall()
+        fails = self.power_fails_in == 0
+        if self.power_fails_in is not None:
+            self.power_fails_in = max(0, self.power_fails_in - 1)
+        if fails and not self.last_takes_effect:
+            raise PowerCut
+        found = self.database.execute(sql, parameters).fetchall()
+        if fails:
+            raise PowerCut
+        return found
 
     def evict(self) -> None:
         """Lose the object and all its memory; the next one finds the database."""
+        self.power_fails_in = None
         self.shard = self.opened()
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from tests.shard.deltas import (
     SECOND,
     START,
     EvictableShard,
+    PowerCut,
     counter,
     gauge,
     histogram,
@@ -18,26 +19,6 @@ from tests.shard.deltas import (
     sealed,
     value,
 )
-
-
-class PowerCut(Exception):
-    pass
-
-
-class DyingShard(EvictableShard):
-    """Loses power before the statement after `statements_left`, or just after that statement's effect."""
-
-    statements_left = 1 << 60
-    after_effect = False
-
-    def execute(self, sql: str, /, *parameters: int | str) -> list[Any]:
-        self.statements_left -= 1
-        if self.statements_left < 0 and not self.after_effect:
-            raise PowerCut
-        found = super().execute(sql, *parameters)
-        if self.statements_left < 0:
-            raise PowerCut
-        return found
 
 
 def filled(held: EvictableShard) -> None:
@@ -57,12 +38,11 @@ def filled(held: EvictableShard) -> None:
 @pytest.mark.parametrize("statement", range(9))
 def test_a_crash_anywhere_in_a_compaction_loses_nothing(statement: int, after_effect: bool) -> None:
     """Whatever statement is the last, the state comes back, and the next compaction leaves nothing behind."""
-    held = DyingShard(ShardSettings(scrape_hold_ns=0))
+    held = EvictableShard(ShardSettings(scrape_hold_ns=0))
     filled(held)
     before = points(held.shard.collect(*AT_LAST))
-    held.after_effect, held.statements_left = after_effect, statement
+    held.power_fails_in, held.last_takes_effect = statement, after_effect
     small_chunks(held)
-    held.statements_left = 1 << 60
     held.evict()
     assert points(held.shard.collect(*AT_LAST)) == before
     held.push(sealed(Outbox("c"), START + MINUTE, counter(1)), START + MINUTE)
@@ -78,7 +58,7 @@ def test_a_crash_anywhere_in_a_compaction_loses_nothing(statement: int, after_ef
 AT_LAST: Any = ("push", START + MINUTE)
 
 
-def small_chunks(held: DyingShard) -> None:
+def small_chunks(held: EvictableShard) -> None:
     """A compaction in several chunks, so that there is something between its steps."""
     state = held.shard._state
     chunks = snapshot.dump(state, max_chars=200)

@@ -51,9 +51,8 @@ def test_a_batch_far_behind_the_window_is_taken_for_a_duplicate(held: EvictableS
     """65 numbers behind the newest nothing is counted any more: an outbox never has so many outstanding."""
     outbox = Outbox("a")
     first = sealed(outbox, START, counter(1))
-    for _ in range(64):
-        message = sealed(outbox, START, counter(1))
-    assert held.push(message, START) == "stored"
+    messages = [sealed(outbox, START, counter(1)) for _ in range(64)]
+    assert held.push(messages[-1], START) == "stored"
     assert held.push(first, START) == "duplicate"
 
 

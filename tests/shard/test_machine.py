@@ -123,5 +123,5 @@ class ShardMachine(RuleBasedStateMachine):
         self.evicted.close()
 
 
-ShardMachine.TestCase.settings = settings(max_examples=1500, stateful_step_count=40, deadline=None)
+ShardMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestShardMachine = ShardMachine.TestCase

@@ -1,10 +1,11 @@
 """An issuer's public keys, kept in the isolate (RFC 7517).
 
-What outlives a request is imported keys and instants, never a fetch in progress: on Workers one request must not wait
-for another's I/O, so at a cold start several requests may fetch the same set, each for itself. A set older than
-`FRESH_SECONDS` still serves while one request refreshes it in the background. An unknown key id makes one refetch, at
-most every `UNKNOWN_KEY_WAIT_SECONDS`, so that junk tokens cannot hammer the issuer. A broken answer leaves the old
-keys in force.
+What outlives a request is plain data: imported keys, and instants that say who is fetching until when. A request that
+needs a key while another fetches the set looks again on a timer of its own, because on Workers it must not wait for the
+other's I/O; if the other dies, its time runs out and the next one fetches. A set older than `FRESH_SECONDS` still
+serves while one request refreshes it in the background. An unknown key id makes one refetch, at most every
+`UNKNOWN_KEY_WAIT_SECONDS`, and a set that could not be had is asked for again after `COLD_WAIT_SECONDS`, so that junk
+tokens cannot hammer the issuer. A broken answer leaves the old keys in force.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from lumigate.telemetry import Span
 
 FRESH_SECONDS = 60.0
 UNKNOWN_KEY_WAIT_SECONDS = 10.0
-REFRESH_LEASE_SECONDS = 10.0
+COLD_WAIT_SECONDS = 1.0
 FETCH_TIMEOUT_SECONDS = 5.0
+FETCH_LEASE_SECONDS = 6.0
+POLL_SECONDS = 0.02
 MAX_BYTES = 256 * 1024
 MAX_KEYS = 100
 
@@ -46,37 +49,41 @@ class KeySet:
         self._keys: dict[str, VerifyKey] = {}
         self._fetched_s = 0.0
         self._tried_s = float("-inf")
-        self._refresh_until_s = 0.0
+        self._fetching_until_s = 0.0
 
     async def key(self, scope: Scope, key_id: str, parent: Span) -> VerifyKey:
         """The key of that id. Raises `Unauthenticated` (unknown_key) or `KeysUnavailable`."""
-        now_s = scope.clock.now_ns() / 1e9
+        key = self._keys.get(key_id)
+        if key is not None:
+            self._refresh_if_stale(scope)
+            return key
+        while _now_s(scope) < self._fetching_until_s:
+            await scope.clock.sleep(POLL_SECONDS)
+        if key_id not in self._keys:
+            patience_s = UNKNOWN_KEY_WAIT_SECONDS if self._keys else COLD_WAIT_SECONDS
+            if _now_s(scope) - self._tried_s >= patience_s:
+                # A failure is counted in `_fetch`; what it means for the caller is told by the keys there are.
+                with suppress(KeySetError):
+                    await self._fetch(scope, set_span_in_context(parent))
         key = self._keys.get(key_id)
         if key is None:
-            if self._keys and now_s - self._tried_s < UNKNOWN_KEY_WAIT_SECONDS:
-                raise Unauthenticated("unknown_key")
-            try:
-                await self._fetch(scope, set_span_in_context(parent))
-            except KeySetError:
-                if self._keys:
-                    raise Unauthenticated("unknown_key") from None
-                raise KeysUnavailable from None
-            key = self._keys.get(key_id)
-            if key is None:
-                raise Unauthenticated("unknown_key")
-        elif now_s - self._fetched_s > FRESH_SECONDS and now_s > self._refresh_until_s:
-            self._refresh_until_s = now_s + REFRESH_LEASE_SECONDS
-            scope.ports.background(self._refresh(scope))
+            raise Unauthenticated("unknown_key") if self._keys else KeysUnavailable
         return key
+
+    def _refresh_if_stale(self, scope: Scope) -> None:
+        now_s = _now_s(scope)
+        if now_s - self._fetched_s > FRESH_SECONDS and now_s >= self._fetching_until_s:
+            self._fetching_until_s = now_s + FETCH_LEASE_SECONDS
+            scope.ports.background(self._refresh(scope))
 
     async def _refresh(self, scope: Scope) -> None:
         """Outlives its request, so it is a trace of its own."""
-        # A failure is counted in `_fetch`; the old keys stay in force.
         with suppress(KeySetError):
             await self._fetch(scope, Context())
 
     async def _fetch(self, scope: Scope, context: Context) -> None:
-        self._tried_s = scope.clock.now_ns() / 1e9
+        self._tried_s = _now_s(scope)
+        self._fetching_until_s = self._tried_s + FETCH_LEASE_SECONDS
         span = scope.tracer.start_span("auth.keys.fetch", kind=SpanKind.CLIENT, context=context)
         result = ""  # stays so when the fetch is cut off: that says nothing about the issuer
         try:
@@ -89,9 +96,10 @@ class KeySet:
         else:
             # One assignment: a request that reads in between sees the old set or the new one.
             self._keys = keys
-            self._fetched_s = scope.clock.now_ns() / 1e9
+            self._fetched_s = _now_s(scope)
             result = "ok"
         finally:
+            self._fetching_until_s = 0.0
             if result:
                 span.set_attribute("lumigate.key_set.result", result)
                 scope.instruments.key_set_fetches.add(1, {"lumigate.key_set.result": result})
@@ -134,3 +142,7 @@ class KeySet:
         if not keys:
             raise KeySetError("bad_content")
         return keys
+
+
+def _now_s(scope: Scope) -> float:
+    return scope.clock.now_ns() / 1e9

@@ -24,6 +24,7 @@ from lumigate.llm.call import ModelCall
 from lumigate.ports import FetchError, FetchResponse
 
 _DONE_EVENT = b"data: [DONE]\n\n"
+_DRAIN_SECONDS = 1.0
 
 
 class StreamRelay:
@@ -52,25 +53,38 @@ class StreamRelay:
 
     async def events(self) -> AsyncIterator[bytes]:
         """What goes out to the client. Every way out of here finishes the call and the scope."""
+        chunks = self._response.chunks()
         try:
-            async for chunk in self._response.chunks():
+            async for chunk in chunks:
                 if passed := self._pass_on(chunk):
                     yield passed
+                if self._done:
+                    # A provider that is slow to hang up must not keep the client; one that is not keeps its connection.
+                    self._scope.ports.background(self._drain(chunks))
+                    break
         except (GeneratorExit, asyncio.CancelledError):
             # The platform closes or cancels us: the client has gone.
             self._scope.abort()
             raise
         except Exception as error:
-            if not (self._done and isinstance(error, FetchError)):
-                yield self._fail(error)
-                return
+            yield self._fail(error)
+            return
         if last := self._end():
             yield last
+
+    async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
+        """Read what comes after the end of the answer, for a moment; then hang up ourselves."""
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                async for _ in chunks:
+                    pass
+        except (TimeoutError, FetchError):
+            self._response.cancel()
 
     def _pass_on(self, chunk: bytes) -> bytes:
         """The events that a chunk completes, ready to be sent on; b"" if there is none."""
         block = self._splitter.feed(chunk)
-        if self._done or not block:
+        if not block:
             return b""
         facts = self._scope.facts
         if not facts.first_chunk_ns:
@@ -103,12 +117,14 @@ class StreamRelay:
         if not self._done:
             if self._splitter.rest or not answer.finish_reasons:
                 call.finish("truncated")
-                self._scope.finish(200, "truncated", "truncated")
                 cut = UpstreamBadAnswer(call.target.access.name, "the stream ended before the answer did")
-                return self._error_event(cut)
+                event = self._error_event(cut)
+                self._scope.finish(200, "truncated", "truncated")
+                return event
             # The answer is whole and only the closing mark is missing, as with some compatible servers.
             last = _DONE_EVENT
             self._keep(last)
+            self._scope.facts.response_bytes += len(last)
         call.finish("ok")
         if self._room >= 0:
             self._on_complete(b"".join(self._kept))
@@ -128,10 +144,13 @@ class StreamRelay:
         else:
             failure = self._call.defect(error)
         self._call.fail(failure)
+        event = self._error_event(failure)
         outcome = "error" if isinstance(failure, InternalError) else "upstream_error"
         self._scope.finish(200, outcome, failure.code)
-        return self._error_event(failure)
+        return event
 
     def _error_event(self, error: LumigateError) -> bytes:
         document = json.dumps(error.to_body(self._scope.trace_id), separators=(",", ":"))
-        return b"data: " + document.encode("ascii") + b"\n\n"
+        event = b"data: " + document.encode("ascii") + b"\n\n"
+        self._scope.facts.response_bytes += len(event)
+        return event

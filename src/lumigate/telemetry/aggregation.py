@@ -7,6 +7,7 @@ difference, so that two readers of deltas never take from each other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import sub
 from typing import Any, Final, Protocol
 
 from lumigate.telemetry.records import AttributeValue, Exemplar, HistogramPoint, NumberPoint
@@ -121,16 +122,16 @@ class BucketsPoint:
         seen = self._seen[reader]
         if delta and seen is not None and seen[0] == self.counts:
             return None
-        self._seen[reader] = (self.counts.copy(), self.sum)
         counts, total = self.counts.copy(), self.sum
+        self._seen[reader] = (counts, total)
         if delta and seen is not None:
-            counts = [now - before for now, before in zip(counts, seen[0], strict=True)]
+            counts = list(map(sub, counts, seen[0]))
             total -= seen[1]
-        exemplars = tuple(map(to_exemplar, self.exemplars.values()))
+        exemplars = tuple(map(to_exemplar, self.exemplars.values())) if self.exemplars else ()
         # the shard's difference has no extremes of its own: only the exporter's window resets them
         low, high = (None, None) if reader == SHARD or not any(counts) else (self.min, self.max)
         if reader == EXPORT:
-            self.exemplars = {}
+            self.exemplars.clear()
             if delta:
                 self.min, self.max = float("inf"), float("-inf")
         return HistogramPoint(

@@ -8,7 +8,7 @@ counted. No value can make these functions raise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from lumigate.telemetry.limits import MAX_SEQUENCE_ITEMS
@@ -19,6 +19,21 @@ PLAIN_LENGTH: Final = 256
 
 _INT64_MIN: Final = -(1 << 63)
 _INT64_MAX: Final = (1 << 63) - 1
+
+
+_KNOWN_KEYS: Final[set[str]] = set()
+"""Keys found clean before: a program has a few hundred, so looking them up in one go is cheaper than checking each."""
+_MAX_KNOWN_KEYS: Final = 4096
+
+
+def _learn(keys: Iterable[object]) -> bool:
+    """Whether all keys are clean; they are remembered, as far as there is room."""
+    for key in keys:
+        if type(key) is not str or not key or not key.isascii() or len(key) > PLAIN_LENGTH:
+            return False
+        if len(_KNOWN_KEYS) < _MAX_KNOWN_KEYS:
+            _KNOWN_KEYS.add(key)
+    return True
 
 
 def is_plain(value: object) -> bool:
@@ -38,7 +53,7 @@ def cleaned(
     if attributes is None:
         return {}, 0, False
     if type(attributes) is dict and len(attributes) <= count_limit and length_limit >= PLAIN_LENGTH:
-        for key, value in attributes.items():
+        for value in attributes.values():
             kind = type(value)
             if kind is str:
                 if len(value) > PLAIN_LENGTH or not value.isascii():
@@ -48,10 +63,9 @@ def cleaned(
                     break
             elif kind is not bool and kind is not float:
                 break
-            if type(key) is not str or not key or not key.isascii():
-                break
         else:
-            return attributes.copy(), 0, False
+            if _KNOWN_KEYS.issuperset(attributes) or _learn(attributes):
+                return attributes.copy(), 0, False
     target: dict[str, AttributeValue] = {}
     return target, clean_into(target, attributes, count_limit, length_limit), True
 

@@ -163,7 +163,7 @@ class ExponentialHistogram(Instrument, api.Histogram):
             return
         given = {} if attributes is None else attributes
         try:
-            point = stream.points[stream.raw_key(given)]
+            point = stream.points[stream.key_of(given)]
         except (KeyError, TypeError, AttributeError):
             point = stream.find(given)
         point.idle = 0

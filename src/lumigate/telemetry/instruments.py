@@ -97,10 +97,7 @@ class _Adding(Instrument):
         if attributes is None:
             attributes = _NOTHING
         try:
-            keys = stream.keys
-            point = stream.points[
-                tuple(map(attributes.get, keys)) if keys is not None else frozenset(attributes.items())
-            ]
+            point = stream.points[stream.key_of(attributes)]
             size = len(attributes)
         except (KeyError, TypeError, AttributeError):
             point = stream.find(attributes)
@@ -166,7 +163,7 @@ class Gauge(Instrument, api._Gauge):
             return
         given = _NOTHING if attributes is None else attributes
         try:
-            point = stream.points[stream.raw_key(given)]
+            point = stream.points[stream.key_of(given)]
         except (KeyError, TypeError, AttributeError):
             point = stream.find(given)
         point.idle = 0
@@ -197,10 +194,7 @@ class Histogram(Instrument, api.Histogram):
         if attributes is None:
             attributes = _NOTHING
         try:
-            keys = stream.keys
-            point = stream.points[
-                tuple(map(attributes.get, keys)) if keys is not None else frozenset(attributes.items())
-            ]
+            point = stream.points[stream.key_of(attributes)]
             size = len(attributes)
         except (KeyError, TypeError, AttributeError):
             point = stream.find(attributes)

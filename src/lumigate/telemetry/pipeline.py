@@ -115,10 +115,14 @@ class Pipeline:
                 self.failed("span_processor", error)
 
     def end_span(self, trace: LocalTrace, span: RecordingSpan, end_ns: int) -> None:
-        parent = span._parent
-        if parent is not None and parent.end_ns and end_ns > parent.end_ns:
-            span.attributes[LATE_NS] = end_ns - parent.end_ns
-            end_ns = parent.end_ns
+        ended_ns, above = end_ns, span._parent
+        while above is not None:
+            # not the parent alone: one further up may have ended while it was still open
+            if above.end_ns and end_ns > above.end_ns:
+                end_ns = above.end_ns
+            above = above._parent
+        if end_ns != ended_ns:
+            span.attributes[LATE_NS] = ended_ns - end_ns
         span.end_ns = end_ns if end_ns > span.start_ns else span.start_ns
         if span.status_code == ERROR:
             trace.error = True

@@ -23,7 +23,7 @@ from lumigate.telemetry.attributes import cleaned, safe_text
 from lumigate.telemetry.consistent import with_threshold
 from lumigate.telemetry.ids import is_random
 from lumigate.telemetry.local_trace import LocalTrace
-from lumigate.telemetry.pipeline import Pipeline, SpanProcessor
+from lumigate.telemetry.pipeline import MAX_LIVE_SPANS, MAX_SPANS_PER_TRACE, Pipeline, SpanProcessor
 from lumigate.telemetry.records import Scope
 from lumigate.telemetry.sampling import ForeignSampler, HeadSampler
 from lumigate.telemetry.span import (
@@ -110,7 +110,12 @@ class Tracer(api.Tracer):
                     record_exception,
                     set_status_on_exception,
                 )
-            if not pipeline.has_room(trace) or (trace.verdict is not None and not trace.verdict.keep):
+            spans, verdict = trace.spans, trace.verdict
+            if (
+                len(spans) >= MAX_SPANS_PER_TRACE
+                or pipeline.live_spans >= MAX_LIVE_SPANS
+                or (verdict is not None and not verdict.keep)
+            ):
                 return self._without_record(above)
             if type(name) is not str or len(name) > _MAX_NAME or not name.isascii():
                 name = safe_text(name, _MAX_NAME)
@@ -123,8 +128,8 @@ class Tracer(api.Tracer):
                 trace.last_ns = start_ns
             else:
                 start_ns = self._given(trace, start_time, above.start_ns)
-            if above.end_ns and start_ns > above.end_ns:
-                start_ns = above.end_ns
+            if above.end_ns or above._parent is not None:
+                start_ns = _not_after_the_end(start_ns, above)
             span = RecordingSpan(
                 trace,
                 above,
@@ -140,10 +145,10 @@ class Tracer(api.Tracer):
                 if record_exception and set_status_on_exception
                 else options_of(record_exception, set_status_on_exception),
             )
-            trace.spans.append(span)
+            spans.append(span)
             trace.open += 1
             pipeline.live_spans += 1
-            if dropped or heavy or links or pipeline.processors or trace.verdict is not None:
+            if dropped or heavy or links or pipeline.processors or verdict is not None:
                 self._finish_start(trace, span, dropped, heavy, links, context)
             return span
         except Exception as error:
@@ -225,8 +230,8 @@ class Tracer(api.Tracer):
             start_ns = trace.begun_ns if local is None else trace.stamp()
         else:
             start_ns = self._given(trace, start_time, 0 if local is None else local.start_ns)
-        if local is not None and local.end_ns and start_ns > local.end_ns:
-            start_ns = local.end_ns
+        if local is not None:
+            start_ns = _not_after_the_end(start_ns, local)
         span = RecordingSpan(
             trace,
             local,
@@ -435,6 +440,16 @@ class TracerProvider(api.TracerProvider):
             stop = getattr(processor, "shutdown", None)
             if stop is not None:
                 stop()
+
+
+def _not_after_the_end(start_ns: int, parent: RecordingSpan) -> int:
+    """A span that is started under one that has ended, or under whose forebears one has, starts and ends there."""
+    above: RecordingSpan | None = parent
+    while above is not None:
+        if above.end_ns and start_ns > above.end_ns:
+            start_ns = above.end_ns
+        above = above._parent
+    return start_ns
 
 
 def _context_above(above: object) -> SpanContext | None:

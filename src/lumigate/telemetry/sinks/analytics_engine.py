@@ -18,6 +18,8 @@ from lumigate.telemetry.schema import PointColumn
 MAX_INDEX_BYTES: Final = 96
 MAX_BLOB_BYTES: Final = 16_000
 MAX_COLUMNS: Final = 20
+_EXACT: Final = 1 << 53
+"""Integers below this are the ordinary case."""
 _COLUMN: Final = re.compile(r"(index|blob|double)([1-9][0-9]?)")
 
 
@@ -73,7 +75,14 @@ class PointLayout:
             index=index,
             # no character takes more than four bytes
             blobs=tuple(blobs if sum(map(len, blobs)) * 4 <= MAX_BLOB_BYTES else _fit(blobs)),
-            doubles=tuple([_number(values.get(name)) for name in self._doubles]),
+            doubles=tuple(
+                [
+                    float(value)
+                    if type(value := values.get(name)) is int and value < _EXACT
+                    else _number(value)
+                    for name in self._doubles
+                ]
+            ),
         )
 
 

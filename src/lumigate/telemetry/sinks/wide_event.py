@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring as encode_text
 from typing import Any, Final
 
 from lumigate.telemetry.attributes import safe_text
@@ -17,6 +18,8 @@ MAX_CHARS: Final = 16_384
 TRUNCATED: Final = "truncated"
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _BIG: Final = 1 << 63
+_PREFIXES: Final[dict[int, tuple[Sequence[EventField], list[tuple[str, str]]]]] = {}
+"""Names with their quotes and colon, by the identity of the declarations, which are constants."""
 _SHORTEST: Final = 16
 """Texts are not cut below this; if that is not enough, whole fields go."""
 
@@ -26,15 +29,35 @@ def build_event(fields: Sequence[EventField], values: Mapping[str, Any], limit: 
 
     Values that are None or missing are left out, and so is what is not declared. Nothing makes this raise.
     """
-    event: dict[str, Any] = {}
-    for field in fields:
-        value = values.get(field.name)
+    known = _PREFIXES.get(id(fields))
+    if known is None or known[0] is not fields:
+        known = _PREFIXES[id(fields)] = (fields, [(f.name, f"{encode_text(f.name)}:") for f in fields])
+    parts: list[str] = []
+    # this runs once a request, whether its trace is kept or not; so the ordinary values are written here and now
+    for name, prefix in known[1]:
+        value = values.get(name)
         if value is None:
             continue
         kind = type(value)
-        # the ordinary values go in as they are: this runs once a request, whether its trace is kept or not
-        plain = value.isascii() if kind is str else kind is bool or (kind is int and -_BIG < value < _BIG)
-        event[field.name] = value if plain else _clean(value, limit)
+        if kind is str and value.isascii():
+            parts.append(prefix + encode_text(value))
+        elif kind is int and -_BIG < value < _BIG:
+            parts.append(f"{prefix}{value}")
+        elif kind is bool:
+            parts.append(prefix + ("true" if value else "false"))
+        elif kind is float and value - value == 0:
+            parts.append(f"{prefix}{value!r}")
+        else:
+            return _careful(fields, values, limit)
+    line = f"{{{','.join(parts)}}}"
+    return line if len(line) <= limit else _careful(fields, values, limit)
+
+
+def _careful(fields: Sequence[EventField], values: Mapping[str, Any], limit: int) -> str:
+    """The same, for values of any type and length."""
+    event = {
+        field.name: _clean(value, limit) for field in fields if (value := values.get(field.name)) is not None
+    }
     line = _dump(event)
     if len(line) <= limit:
         return line

@@ -1,0 +1,180 @@
+"""Numbers that mean a person or a machine: cards, My Number, social security, national phone numbers, IPv4, IBAN.
+
+One expression walks over the digits and sorts them by shape; a check (digit, prefix, range) decides. Groups are held
+together by one separator, the same throughout: a space, a hyphen, a dot, or what Japanese text has for a hyphen.
+
+What is no finding: a number glued to letters or by a dash or dot to more digits (a version, a UUID, a decimal
+fraction); twelve digits that read as a date and time; numbers that say nothing by themselves (ten digits in a row,
+nine, or either in groups by spaces), unless the word before them does: `TEL`, `SSN`, 電話. An IPv4-shaped number is an
+address, unless the word before it says version or section, a product name and a slash stand before it and it ends in
+`.0`, or it is loopback, unspecified, or a mask.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lumigate.privacy.addresses import is_ipv4
+from lumigate.privacy.checksums import luhn_holds, mod97_holds, my_number_holds, ssn_can_exist
+from lumigate.privacy.fold import DASHES
+from lumigate.privacy.kinds import Finding, Kind
+from lumigate.privacy.labels import said_before
+from lumigate.privacy.numbering import IBAN_LENGTHS, MAX_IBAN_CHARS, is_card_prefix
+
+_END = rf"(?![0-9A-Za-z])(?![.{DASHES}][0-9])(?!-[0-9A-Fa-f]{{4}})"
+_NUMBER = re.compile(
+    # The first digit stands outside the alternatives, so that the engine runs over everything else at full speed.
+    rf"[0-9](?<![0-9A-Za-z][0-9])(?<![0-9][.{DASHES}][0-9])(?<![0-9A-Fa-f]{{4}}-[0-9])(?:"
+    r"(?P<ipv4>[0-9]{0,2}(?:\.[0-9]{1,3}){3})"
+    rf"|(?P<ssn>[0-9]{{2}}[{DASHES}][0-9]{{2}}[{DASHES}][0-9]{{4}})"
+    rf"|(?P<fours>[0-9]{{3}}(?P<a>[ {DASHES}])[0-9]{{4}}(?:(?P=a)[0-9]{{4}}(?![0-9]))++(?:(?P=a)[0-9]{{3}}(?![0-9]))?+)"
+    rf"|(?P<card>[0-9]{{3}}(?P<b>[ {DASHES}])[0-9]{{6}}(?P=b)[0-9]{{4,5}})"
+    r"|(?P<phone>"
+    # Japan: mobile and IP phones, then fixed lines (ten digits), then free and shared-cost numbers.
+    rf"(?<=0)[5-9]0(?:[0-9]{{8}}|(?P<c>[ {DASHES}])[0-9]{{4}}(?P=c)[0-9]{{4}})"
+    rf"|(?<=0)[1-9](?:(?P<d>[ {DASHES}])[0-9]{{4}}(?P=d)|[0-9](?P<e>[ {DASHES}])[0-9]{{3}}(?P=e)"
+    rf"|[0-9]{{2}}(?P<f>[ {DASHES}])[0-9]{{2}}(?P=f)|[0-9]{{3}}(?P<g>[ {DASHES}])[0-9](?P=g))[0-9]{{4}}"
+    r"|(?<=0)[1-9](?:\([0-9]{4}|[0-9]\([0-9]{3}|[0-9]{2}\([0-9]{2}|[0-9]{3}\([0-9])\)[0-9]{4}"
+    rf"|(?<=0)(?:120|570|990)(?P<h>[ {DASHES}])[0-9]{{3}}(?P=h)[0-9]{{3}}"
+    rf"|(?<=0)800(?P<i>[ {DASHES}])[0-9]{{3}}(?P=i)[0-9]{{4}}"
+    # North America, with and without the leading one.
+    r"|(?<=[2-9])[0-9]{2}(?P<j>[-.\u2010-\u2013])[0-9]{3}(?P=j)[0-9]{4}"
+    r"|(?<=1)(?P<k>[-.\u2010-\u2013])[2-9][0-9]{2}(?P=k)[0-9]{3}(?P=k)[0-9]{4}"
+    # France, and the United Kingdom.
+    r"|(?<=0)[1-9](?P<l>[ .])[0-9]{2}(?:(?P=l)[0-9]{2}){3}"
+    r"|(?<=0)(?:2[0-9]\ [0-9]{4}\ [0-9]{4}|1[0-9]{2}\ [0-9]{3}\ [0-9]{4}|[17][0-9]{3}\ [0-9]{6}|7[0-9]{3}\ [0-9]{3}\ [0-9]{3})"
+    r")"
+    r"|(?P<bare>[0-9]{11,18})"
+    r"|(?P<said>[0-9]{8,10}(?![0-9])|[0-9]{2}\ [0-9]{2}\ [0-9]{4}|[0-9]{2}\ [0-9]{3}\ [0-9]{4})"
+    rf"){_END}"
+)
+_NOT_A_DIGIT = re.compile(r"[^0-9]+")
+_DATE_AND_TIME = re.compile(
+    r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])[0-5][0-9]"
+)
+_CARD_GROUPS = (4, 5)
+"""Groups in a card of 16 or 19 digits written in fours."""
+
+
+def find_numbers(text: str) -> Iterator[Finding]:
+    """Cards, My Numbers, social security, national phone and IPv4 numbers of a folded text."""
+    for match in _NUMBER.finditer(text):
+        start, end = match.span()
+        shape = match.lastgroup
+        if shape == "phone":
+            yield Finding(Kind.PHONE, start, end)
+        elif shape == "fours":
+            yield from _in_groups_of_four(text, start, end)
+        else:
+            kind = _kind_of(shape, text, start, end)
+            if kind is not None:
+                yield Finding(kind, start, end)
+
+
+def _kind_of(shape: str | None, text: str, start: int, end: int) -> Kind | None:
+    if shape == "ipv4":
+        return Kind.IP if _is_host(text, start, end) else None
+    digits = _NOT_A_DIGIT.sub("", text[start:end])
+    if shape == "ssn":
+        return Kind.SSN if ssn_can_exist(digits) else None
+    if shape == "said":
+        if len(digits) == 9:
+            return Kind.SSN if ssn_can_exist(digits) and said_before(text, start, Kind.SSN) else None
+        return Kind.PHONE if said_before(text, start, Kind.PHONE) else None
+    if len(digits) == 12:
+        return Kind.MY_NUMBER if my_number_holds(digits) and not _DATE_AND_TIME.fullmatch(digits) else None
+    return Kind.CARD if _is_card(digits) else None
+
+
+def _is_card(digits: str) -> bool:
+    return is_card_prefix(digits) and luhn_holds(digits)
+
+
+def _in_groups_of_four(text: str, start: int, end: int) -> Iterator[Finding]:
+    """The cards in a run of groups of four; what lies between them is a My Number where it is three groups alone."""
+    count = (end - start + 1 + 4) // 5
+    rest = group = 0  # where what no card has taken begins; where we look
+    while group <= count:
+        width = next((wide for wide in _CARD_GROUPS if _card_at(text, start + group * 5, end, wide)), 0)
+        if width or group == count:
+            yield from _my_number_in(text, start + rest * 5, min(start + group * 5 - 1, end))
+        if width:
+            at = start + group * 5
+            yield Finding(Kind.CARD, at, min(at + width * 5 - 1, end))
+            rest = group = group + width
+        else:
+            group += 1
+
+
+def _card_at(text: str, start: int, end: int, groups: int) -> bool:
+    part = text[start : min(start + groups * 5 - 1, end)]
+    digits = _NOT_A_DIGIT.sub("", part)
+    return len(digits) == (16 if groups == 4 else 19) and _is_card(digits)
+
+
+def _my_number_in(text: str, start: int, end: int) -> Iterator[Finding]:
+    if end - start == 14 and my_number_holds(_NOT_A_DIGIT.sub("", text[start:end])):
+        yield Finding(Kind.MY_NUMBER, start, end)
+
+
+_PRODUCT = re.compile(r"[A-Za-z]/\Z")
+
+
+def _is_host(text: str, start: int, end: int) -> bool:
+    address = text[start:end]
+    if not is_ipv4(address) or address.startswith(("0.", "127.", "255.")):
+        return False
+    if address.endswith(".0") and _PRODUCT.search(text[max(0, start - 2) : start]):
+        return False
+    return not said_before(text, start, None)
+
+
+_PARENTHESISED = re.compile(
+    rf"\((?<![0-9]\()(?:0[1-9][0-9]{{0,3}}\)[ ]?[0-9]{{1,4}}[ {DASHES}]?[0-9]{{4}}"
+    rf"|[2-9][0-9]{{2}}\)[ ]?[0-9]{{3}}[ .{DASHES}]?[0-9]{{4}}){_END}"
+)
+
+
+def find_parenthesised_phones(text: str) -> Iterator[Finding]:
+    """Phone numbers that begin with an area code in parentheses: (03)1234-5678, (555) 123-4567."""
+    if "(" not in text:
+        return
+    for match in _PARENTHESISED.finditer(text):
+        start, end = match.span()
+        digits = _NOT_A_DIGIT.sub("", match[0])
+        if len(digits) == 10 or (len(digits) == 11 and digits[1] in "56789" and digits[2] == "0"):
+            long_distance = text[max(0, start - 3) : start]
+            if long_distance.endswith(("1 ", "1-")) and not long_distance[:-2].isalnum():
+                start -= 2
+            yield Finding(Kind.PHONE, start, end)
+
+
+_IBAN_HEAD = re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])(?<![A-Za-z0-9][A-Za-z]{2}[0-9])[0-9][ ]?[A-Za-z0-9]{2}")
+_ALPHANUMERIC = re.compile(r"[A-Za-z0-9]")
+
+
+def find_ibans(text: str) -> Iterator[Finding]:
+    """IBANs of a folded text: in one piece, or in upper case and groups of four."""
+    for match in _IBAN_HEAD.finditer(text):
+        start = match.start() - 2
+        length = IBAN_LENGTHS.get(text[start : start + 2].upper())
+        if length is None:
+            continue
+        written = text[start : start + MAX_IBAN_CHARS]
+        size = length
+        if written[4:5] == " ":
+            size += (length - 1) // 4
+            written = written[:size]
+            if (
+                written[4::5].strip(" ")
+                or written.count(" ") != len(written[4::5])
+                or written != written.upper()
+            ):
+                continue
+        iban = written[:size].replace(" ", "").upper()
+        end = start + size
+        if len(iban) != length or not (iban.isascii() and iban.isalnum()):
+            continue
+        if not _ALPHANUMERIC.match(text, end) and mod97_holds(iban):
+            yield Finding(Kind.IBAN, start, end)
