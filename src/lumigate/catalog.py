@@ -121,6 +121,35 @@ OUTCOME = Attribute(
     description="How the answer ended.",
     values=frozenset({"complete", "refused", "client_abort", "upstream_error", "truncated", "error"}),
 )
+WORKER_OUTCOME = Attribute(
+    key="lumigate.worker.outcome",
+    description="How the runtime says an invocation ended.",
+    values=frozenset(
+        {
+            "exception",
+            "exceededCpu",
+            "exceededMemory",
+            "canceled",
+            "responseStreamDisconnected",
+            "scriptNotFound",
+            "loadShed",
+            "killSwitch",
+            "daemonDown",
+            "internalError",
+            "unknown",
+        }
+    ),
+)
+WORKER_KIND = Attribute(
+    key="lumigate.worker.kind",
+    description="What was invoked.",
+    values=frozenset({"fetch", "cron", "alarm", "rpc", "queue", "other"}),
+)
+WORKER_REPORTED = Attribute(
+    key="lumigate.worker.reported",
+    description="Whether the invocation had written its wide event before it died.",
+    values=frozenset({"yes", "no"}),
+)
 MODULE = Attribute(key="lumigate.module", description="A module that could not be imported.")
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
@@ -278,6 +307,13 @@ IMPORT_FAILURES = Metric(
     attributes=(MODULE,),
     cardinality_limit=50,
 )
+LOST_INVOCATIONS = Metric(
+    name="lumigate.worker.lost_invocations",
+    unit="{invocation}",
+    kind=InstrumentKind.COUNTER,
+    description="Invocations that the runtime ended, as the Tail Worker saw them.",
+    attributes=(WORKER_OUTCOME, WORKER_REPORTED),
+)
 HEARTBEAT = Metric(
     name="lumigate.heartbeat",
     unit="{beat}",
@@ -306,6 +342,7 @@ METRICS: tuple[Metric, ...] = (
     LLM_ATTEMPTS,
     LLM_COST,
     IMPORT_FAILURES,
+    LOST_INVOCATIONS,
     HEARTBEAT,
     *SELF_METRICS,
 )
@@ -407,6 +444,25 @@ CHAT_SPAN = SpanType(
         Attribute(key="lumigate.llm.provider_request_id", description="The provider's request id header."),
     ),
 )
+LOST_SPAN = SpanType(
+    name="lost {lumigate.worker.kind}",
+    kind="server",
+    description="An invocation that died before it could report, as the Tail Worker saw it.",
+    attributes=(
+        HTTP_METHOD,
+        HTTP_ROUTE,
+        ERROR_TYPE,
+        WORKER_KIND,
+        WORKER_OUTCOME,
+        Attribute(key="url.path", description="The path asked for, without its query."),
+        Attribute(key="lumigate.worker.entrypoint", description="The class that was invoked."),
+        Attribute(key="lumigate.worker.cpu_ms", description="CPU time used, ms.", type=float),
+        Attribute(key="faas.name", description="The Worker's name."),
+        Attribute(key="faas.version", description="The Worker's version id."),
+        Attribute(key="faas.trigger", description="http, timer or other."),
+    ),
+    events=("exception",),
+)
 CRON_SPAN = SpanType(
     name="cron",
     kind="internal",
@@ -423,6 +479,7 @@ SPANS: tuple[SpanType, ...] = (
     CACHE_TIER_SPAN,
     ROUTE_SPAN,
     CHAT_SPAN,
+    LOST_SPAN,
     CRON_SPAN,
 )
 

@@ -105,3 +105,34 @@ def test_a_missing_module_is_an_event_and_a_metric_of_its_own(
             )
 
         collector.wait_for(counted)
+
+
+def test_the_tail_worker_tells_of_requests_that_died(collector: Collector) -> None:
+    died = {
+        "scriptName": "lumigate",
+        "entrypoint": "Default",
+        "scriptVersion": {"id": "v7"},
+        "outcome": "exceededMemory",
+        "eventTimestamp": 1_700_000_000_000,
+        "wallTime": 120,
+        "cpuTime": 90,
+        "event": {
+            "request": {
+                "method": "POST",
+                "url": "https://gateway.example.com/v1/chat/completions",
+                "headers": {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+            }
+        },
+        "logs": [{"timestamp": 1_700_000_000_050, "level": "error", "message": ["out of", "memory"]}],
+        "exceptions": [{"timestamp": 1_700_000_000_100, "name": "Error", "message": "gone"}],
+    }
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+    with production_host(variables, main="tail.py", bindings={}) as host:
+        assert host.control("tail", events=[died, {"outcome": "ok", "event": None}]) == {"outcome": "ok"}
+    spans = collector.trace("4bf92f3577b34da6a3ce929d0e0e4736", with_span="lost fetch")
+    span = spans["lost fetch"]
+    assert attributes(span)["lumigate.worker.outcome"] == "exceededMemory"
+    assert span.parent_span_id.hex() == "00f067aa0ba902b7"
+    assert [event.name for event in span.events] == ["exception"]
+    collector.wait_for(lambda c: "lumigate.worker.lost_invocations" in metric_names(c))
+    collector.wait_for(lambda c: any(path == "/v1/logs" for path, _, _ in c.requests))

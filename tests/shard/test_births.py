@@ -133,6 +133,46 @@ def test_a_series_reborn_unseen_does_not_carry_its_old_total(held: EvictableShar
     assert value(held.export(again)) == 2
 
 
+def test_a_series_expires_though_its_metric_lives(held: EvictableShard) -> None:
+    """Also when it is counted again before anybody swept, and the same after a restore from rows that never swept."""
+    outbox = Outbox("a")
+    held.push(sealed(outbox, START, counter(5, code=200), counter(5, code=500)), START)
+    half = START + IDLE // 2 + SECOND
+    held.push(sealed(outbox, half, counter(1, code=200)), half)
+    again = START + IDLE + SECOND
+    held.push(sealed(outbox, again, counter(2, code=500)), again)
+    for _ in range(2):
+        held.export(again)
+        after = held.export(again)
+        assert (value(after, code=200), value(after, code=500)) == (6, 2)
+        held.evict()
+
+
+def test_what_expired_for_a_reader_stays_expired_though_the_clock_lags(held: EvictableShard) -> None:
+    """A collection moves the shard's time on for the batches that follow, so that a restore agrees with memory."""
+    outbox = Outbox("a")
+    held.push(sealed(outbox, START, counter(5)), START)
+    assert value(held.export(START + IDLE + SECOND)) is None
+    held.push(sealed(outbox, START + IDLE, counter(2)), START + IDLE)
+    held.export(START + IDLE)
+    in_memory = points(held.export(START + IDLE))
+    held.evict()
+    assert points(held.export(START + IDLE)) == in_memory
+
+
+def test_what_a_reader_was_shown_takes_no_more_room_with_time(held: EvictableShard) -> None:
+    """Marks that are past their hold become one number."""
+    outbox = Outbox("a")
+    for n in range(50):
+        now_ns = START + n * HOLD // 2
+        held.push(sealed(outbox, now_ns, counter(1, n=n)), now_ns)
+        outbox.settle(n + 1, {"status": "stored"})
+        held.scrape(now_ns)
+    revealed, shown = held.shard._state.readers[Reader.SCRAPE].dump()
+    assert revealed == 48
+    assert len(shown) == 2
+
+
 def test_a_level_that_is_held_does_not_expire(held: EvictableShard) -> None:
     """Somebody holds it; once it is back at zero it may go."""
     outbox = Outbox("a")

@@ -35,8 +35,11 @@ def filled(held: EvictableShard) -> None:
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
-@pytest.mark.parametrize("statement", range(9))
-def test_a_crash_anywhere_in_a_compaction_loses_nothing(statement: int, after_effect: bool) -> None:
+@pytest.mark.parametrize("moved_on", [False, True])
+@pytest.mark.parametrize("statement", range(12))
+def test_a_crash_anywhere_in_a_compaction_loses_nothing(
+    statement: int, after_effect: bool, moved_on: bool
+) -> None:
     """Whatever statement is the last, the state comes back, and the next compaction leaves nothing behind."""
     held = EvictableShard(ShardSettings(scrape_hold_ns=0))
     filled(held)
@@ -45,13 +48,15 @@ def test_a_crash_anywhere_in_a_compaction_loses_nothing(statement: int, after_ef
     small_chunks(held)
     held.evict()
     assert points(held.shard.collect(*AT_LAST)) == before
-    held.push(sealed(Outbox("c"), START + MINUTE, counter(1)), START + MINUTE)
+    if moved_on:
+        held.push(sealed(Outbox("c"), START + MINUTE, counter(1)), START + MINUTE)
     after = points(held.shard.collect(*AT_LAST))
     held.shard.compact()
     held.evict()
     assert points(held.shard.collect(*AT_LAST)) == after
-    assert held.execute("SELECT count(*) FROM shard_rows") == [(0,)]
-    assert held.execute("SELECT count(DISTINCT position) FROM shard_chunks") == [(1,)]
+    if moved_on:  # else there may be nothing to compact, and what is left over waits for the next time
+        assert held.execute("SELECT count(*) FROM shard_rows") == [(0,)]
+        assert held.execute("SELECT count(DISTINCT position) FROM shard_chunks") == [(1,)]
     held.close()
 
 

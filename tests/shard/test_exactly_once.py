@@ -1,6 +1,9 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lumigate.shard import Outbox, ShardSettings
+from lumigate.shard.seen import WINDOW, SeenBatches
 from lumigate.shard.settings import ShardSettings as Settings
 from tests.shard.deltas import HOUR, MINUTE, SECOND, START, EvictableShard, counter, sealed, value
 
@@ -54,6 +57,18 @@ def test_a_batch_far_behind_the_window_is_taken_for_a_duplicate(held: EvictableS
     messages = [sealed(outbox, START, counter(1)) for _ in range(64)]
     assert held.push(messages[-1], START) == "stored"
     assert held.push(first, START) == "duplicate"
+
+
+@given(st.lists(st.integers(1, 400), max_size=120))
+def test_the_window_knows_each_number_it_may_be_asked_about(numbers: list[int]) -> None:
+    """Against a set of all that was counted: exact within 64 of the newest, settled below."""
+    seen, counted = SeenBatches(ShardSettings()), set[int]()
+    for number in numbers:
+        settled_below = max(counted, default=0) - WINDOW
+        assert seen.has("a", number) == (number in counted or number <= settled_below)
+        if not seen.has("a", number):
+            seen.note("a", number, START, START)
+            counted.add(number)
 
 
 def test_a_duplicate_after_its_isolate_was_forgotten_is_refused(held: EvictableShard) -> None:

@@ -104,11 +104,15 @@ def test_series_beyond_the_cap_share_the_overflow() -> None:
 def test_room_that_idle_series_leave_is_used_again() -> None:
     """The cap counts living series only."""
     held = EvictableShard(ShardSettings(series_per_metric=3))
-    later = START + ShardSettings().idle_ns + SECOND
+    idle_ns = ShardSettings().idle_ns
     for n in range(2):
-        held.push(sealed(Outbox(str(n)), START, counter(1, user=n)), START)
+        now_ns = START + n * idle_ns // 2
+        held.push(sealed(Outbox(str(n)), now_ns, counter(1, user=n)), now_ns)
+    later = START + idle_ns + SECOND
     held.push(sealed(Outbox("z"), later, counter(1, user="new")), later)
-    assert value(held.export(later), user="new") == 0
+    held.export(later)
+    after = held.export(later)
+    assert (value(after, user="new"), value(after, user=1), value(after, user=0)) == (1, 1, None)
     held.close()
 
 

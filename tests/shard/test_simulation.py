@@ -45,6 +45,7 @@ class Observer:
 
     def __init__(self) -> None:
         self.increase: Counter[tuple[str, object, object]] = Counter()
+        self.rebirths = 0
         self._last: dict[object, tuple[int, float]] = {}
 
     def see(self, shard: str, collection: Collection) -> None:
@@ -64,6 +65,7 @@ class Observer:
         if before is None:
             return  # to Prometheus, a series' first sample is no increase
         assert start_ns >= before[0]
+        self.rebirths += start_ns > before[0]
         assert value >= before[1] or start_ns > before[0], "a counter went down within a start time"
         # exactly Prometheus' rule, which knows no start times
         self.increase[name, attributes, bucket] += int(value - before[1] if value >= before[1] else value)
@@ -241,7 +243,8 @@ def test_totals_are_the_truth_whatever_happens_on_the_way(world: World) -> None:
             world.at(at_ns + SECOND, partial(world.compact, name))
     world.run()
     assert world.evictions > 200
-    assert min(world.statuses["duplicate"], world.statuses["no answer"], world.statuses["stored"]) > 100
+    assert min(world.statuses["duplicate"], world.statuses["no answer"], world.statuses["stored"]) > 50
+    assert all(observer.rebirths > 10 for observer in world.observers.values())
 
     for reader, observer in world.observers.items():
         totals = {(name, key): n for (name, key, bucket), n in observer.increase.items() if bucket is None}

@@ -235,7 +235,7 @@ async def test_a_collector_down_for_the_whole_run_costs_bounded_memory() -> None
     traces = next(q for q in stats.queues if q.signal == "traces")
     assert traces.items == 50
     assert stats.dropped["traces", "queue_full"] == 350
-    assert traces.last_error == "connection failed"
+    assert traces.last_error == "no answer: connection"
 
 
 async def test_its_own_metrics_tell_what_happened() -> None:
@@ -315,3 +315,17 @@ async def test_nothing_of_one_request_is_awaited_by_another() -> None:
             assert not isinstance(value, (asyncio.Future, asyncio.Event, asyncio.Lock, asyncio.Queue)), name
     await rig.background.settle()
     assert isinstance(rig.background, FakeBackground)
+
+
+async def test_an_export_ends_before_the_platform_ends_its_request() -> None:
+    """The time allowed runs from the beginning of the background work, linger included."""
+    rig = make_rig({"LUMIGATE_TELEMETRY_LINGER_MS": "20000", "LUMIGATE_TELEMETRY_BUDGET_MS": "25000"})
+    await rig.request()
+    await rig.background.settle()
+    assert {sent.timeout_seconds for sent in rig.post.sent} == {5.0}
+
+
+async def test_request_mode_starts_nothing_where_there_is_nothing_to_send() -> None:
+    rig = make_rig({"LUMIGATE_TELEMETRY_FLUSH": "request", "OTEL_METRICS_EXPORTER": "none"})
+    rig.telemetry.after_request(rig.host)
+    assert rig.background.tasks == []

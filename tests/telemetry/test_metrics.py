@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -361,3 +362,23 @@ def test_observables_are_asked_at_each_collection() -> None:
     assert (values(first["og"]), values(second["og"])) == ({(): 1}, {(): 2})  # type: ignore[arg-type]
     assert values(second["ou"]) == {(): -3}  # type: ignore[arg-type]
     assert rig.telemetry.stats().misuse == {"callback_failed": 2, "bad_amount": 2}
+
+
+def test_numbers_of_other_types_are_exported_as_plain_ones() -> None:
+    """A Decimal that reached the encoder would cost the whole export."""
+    rig = make_rig()
+    odd: Any = Decimal("1.5")
+    rig.telemetry.instrument(REQUESTS).add(odd, {})
+    rig.telemetry.instrument(DURATION).record(odd, {})
+    rig.telemetry.instrument(QUEUE).set(True, {})
+    found = {data.name: data.points[0] for data in rig.telemetry.meter_provider.collect(NOON)}
+    counter, duration, queue = found["requests"], found["duration"], found["queue"]
+    assert isinstance(counter, NumberPoint)
+    assert isinstance(queue, NumberPoint)
+    assert isinstance(duration, HistogramPoint)
+    assert [type(value) for value in (counter.value, queue.value, duration.sum, duration.min)] == [
+        float,
+        int,
+        float,
+        float,
+    ]

@@ -12,7 +12,7 @@ from lumigate.telemetry.records import AttributeValue
 
 INSTANCE: Final = "service_instance_id"
 """Says which shard a series belongs to. Not `instance`, which a scrape sets to the endpoint scraped."""
-_OURS: Final = frozenset({INSTANCE, "le", "__name__"})
+_OURS: Final = frozenset({INSTANCE, "le"})
 _TO_ESCAPE: Final = re.compile(r'[\\\n"]')
 _LEGACY: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _ESCAPES: Final = {"\\": "\\\\", "\n": "\\n", '"': '\\"'}
@@ -48,7 +48,8 @@ class LabelWriter:
 
     def _name(self, key: str) -> str:
         name = key if self._utf8 else prometheus_label(key)
-        name = f"exported_{name}" if name in _OURS else name
+        # what begins with two underscores is the format's own
+        name = f"exported_{name}" if name in _OURS or name.startswith("__") else name
         return quoted_unless_legacy(name) if self._utf8 else name
 
 

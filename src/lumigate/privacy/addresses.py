@@ -40,7 +40,7 @@ def find_emails(text: str) -> Iterator[Finding]:
 
 def _is_mailbox(local: str, domain: str, after: str) -> bool:
     top = domain[domain.rindex(".") + 1 :]
-    if len(domain) > _MAX_DOMAIN or not (top.isalpha() and len(top) >= 2) and not top.startswith("xn--"):
+    if len(domain) > _MAX_DOMAIN or (not (top.isalpha() and len(top) >= 2) and not top.startswith("xn--")):
         return False
     if after == "(" or (after == ":" and local == "git"):  # a product of matrices, a remote of git
         return False

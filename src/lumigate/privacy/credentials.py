@@ -17,37 +17,44 @@ from lumigate.privacy.labels import secret_label
 
 MAX_TOKEN_CHARS = 400
 """Of a token, other than a JWT."""
-_ALNUM_END = r"(?![0-9A-Za-z])"
 
 
-def _marked(mark: str, rest: str) -> tuple[str, re.Pattern[str]]:
-    """A mark, searched as plain text first, and what follows it. No letter or digit may stand before it."""
-    return mark, re.compile(rf"{re.escape(mark)}(?<![0-9A-Za-z]{re.escape(mark)}){rest}")
+def _marked(mark: str, rest: str, *, glue: str = "0-9A-Za-z") -> tuple[str, re.Pattern[str]]:
+    """A mark, searched as plain text first, and what follows it. No sign of `glue` may stand before it.
+
+    Where the rest may hold another mark, `glue` has all its signs: no search then starts inside another's run.
+    """
+    return mark, re.compile(rf"{re.escape(mark)}(?<![{glue}]{re.escape(mark)}){rest}")
 
 
-_LONG = rf"[A-Za-z0-9_-]{{20,{MAX_TOKEN_CHARS}}}+"
-_SLUG = rf"[A-Za-z0-9-]{{10,{MAX_TOKEN_CHARS}}}+"
+def _marked_long(mark: str, least: int = 20, before: str = "") -> tuple[str, re.Pattern[str]]:
+    """A mark followed by base64url characters."""
+    return _marked(mark, rf"{before}[A-Za-z0-9_-]{{{least},{MAX_TOKEN_CHARS}}}+", glue="0-9A-Za-z_-")
+
+
 _MARKED = (
-    _marked("sk-", rf"(?=[A-Za-z0-9_-]{{0,{MAX_TOKEN_CHARS}}}?[0-9]){_LONG}"),  # OpenAI, Anthropic, OpenRouter
-    *(_marked(f"{who}_{mode}_", rf"[A-Za-z0-9]{{16,{MAX_TOKEN_CHARS}}}+")  # Stripe
-      for who in ("sk", "rk") for mode in ("live", "test")),
+    _marked_long("sk-", before=rf"(?=[A-Za-z_-]{{0,{MAX_TOKEN_CHARS}}}+[0-9])"),  # OpenAI, Anthropic, OpenRouter
+    *(
+        _marked(f"{who}_{mode}_", rf"[A-Za-z0-9]{{16,{MAX_TOKEN_CHARS}}}+")  # Stripe
+        for who in ("sk", "rk")
+        for mode in ("live", "test")
+    ),
     _marked("whsec_", rf"[A-Za-z0-9+/]{{24,{MAX_TOKEN_CHARS}}}+={{0,2}}"),
     *(_marked(f"gh{what}_", rf"[A-Za-z0-9]{{30,{MAX_TOKEN_CHARS}}}+") for what in "pousr"),  # GitHub
-    _marked("github_pat_", rf"[A-Za-z0-9_]{{22,{MAX_TOKEN_CHARS}}}+"),
-    _marked("glpat-", _LONG),  # GitLab
-    _marked("AKIA", rf"[A-Z0-9]{{16}}{_ALNUM_END}"),  # Amazon Web Services
-    _marked("ASIA", rf"[A-Z0-9]{{16}}{_ALNUM_END}"),
-    _marked("xox", rf"[abeoprs]-{_SLUG}"),  # Slack
-    _marked("xapp-", _SLUG),
+    _marked_long("github_pat_"),
+    _marked_long("glpat-"),  # GitLab
+    _marked("AKIA", r"[A-Z0-9]{16}(?![0-9A-Za-z])"),  # Amazon Web Services
+    _marked("ASIA", r"[A-Z0-9]{16}(?![0-9A-Za-z])"),
+    _marked_long("xox", 10, before="(?=[abeoprs]-)"),  # Slack
+    _marked_long("xapp-", 10),
     _marked("AIza", r"[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),  # Google
-    _marked("ya29.", _LONG),
-    _marked("GOCSPX-", _LONG),
+    _marked_long("ya29."),
+    _marked_long("GOCSPX-"),
     _marked("hf_", rf"[A-Za-z0-9]{{30,{MAX_TOKEN_CHARS}}}+"),  # Hugging Face
-    _marked("npm_", rf"[A-Za-z0-9]{{36}}{_ALNUM_END}"),
-    _marked("pypi-", rf"[A-Za-z0-9_-]{{50,{MAX_TOKEN_CHARS}}}+"),
+    _marked("npm_", r"[A-Za-z0-9]{36}(?![0-9A-Za-z])"),
+    _marked_long("pypi-", 50),
     _marked("SG.", r"[A-Za-z0-9_-]{16,32}+\.[A-Za-z0-9_-]{32,64}+"),  # SendGrid
-)  # fmt: skip
-MAX_JWT_PART_CHARS = 4096
+)
 _JWT = re.compile(
     r"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{8,4096}+\.eyJ[A-Za-z0-9_-]{8,4096}+\.[A-Za-z0-9_-]{8,4096}+"
 )
@@ -63,7 +70,7 @@ _ASSIGNED = re.compile(
     r"[=:は]>?[ \t]{0,3}[\"'`「]?(?:(?:[Bb]earer|[Bb]asic|[Tt]oken) {1,2})?"
     r"(?P<value>[A-Za-z0-9_./+~!#$%^&*@?-]{8,400}+={0,2}+)(?![(\[])"
 )
-_BEARER = re.compile(r"earer {1,3}(?<![0-9A-Za-z]{2}earer )(?P<value>[A-Za-z0-9_./+~-]{16,400}+={0,2}+)")
+_BEARER = re.compile(r"earer(?<=[Bb]earer)(?<![0-9A-Za-z][Bb]earer) {1,3}(?P<value>[A-Za-z0-9_./+~-]{16,400}+={0,2}+)")
 _USER_INFO = re.compile(r"://[^\s/:@\"'<>]{0,64}+:(?P<value>[!-.0-;=?A-~]{1,128}?)@")
 _WORDS = re.compile(r"[A-Za-z]+[0-9]{0,2}(?:[_./-]+[A-Za-z]+[0-9]{0,2})*+[_./-]*")
 _CLASSES = tuple(re.compile(one) for one in ("[a-z]", "[A-Z]", "[0-9]", "[^A-Za-z0-9]"))

@@ -41,11 +41,19 @@ _SECRET = re.compile(
     r"[\"'`\]]{0,2}\s{0,3}:?\Z",
     re.IGNORECASE,
 )
+_AFTER_A_LABEL = " \t\r\n\"'`]:"
+_ENDINGS = (
+    *("key", "id", "token", "secret", "credential", "credentials", "authorization", "password", "passwd"),
+    *("passphrase", "pwd", "キー", "トークン", "秘密鍵", "シークレット", "パスワード", "暗証番号"),
+)
 
 
 def secret_label(text: str, at: int) -> str | None:
     """What the word before a sign announces: a secret that a machine made (`made`) or a person chose (`chosen`)."""
-    match = _SECRET.search(text[max(0, at - LABEL_CHARS) : at])
+    before = text[max(0, at - LABEL_CHARS) : at]
+    if not before.rstrip(_AFTER_A_LABEL).lower().endswith(_ENDINGS):  # nearly always, and much cheaper
+        return None
+    match = _SECRET.search(before)
     if match is None:
         return None
     return "chosen" if match["chosen"] else "made"

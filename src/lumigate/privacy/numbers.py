@@ -23,12 +23,14 @@ from lumigate.privacy.labels import said_before
 from lumigate.privacy.numbering import IBAN_LENGTHS, MAX_IBAN_CHARS, is_card_prefix
 
 _END = rf"(?![0-9A-Za-z])(?![.{DASHES}][0-9])(?!-[0-9A-Fa-f]{{4}})"
+_FOUR_ENDS = rf"(?![0-9])(?!(?!(?P=a))[.{DASHES}][0-9])"  # what goes on by another separator is another number
 _NUMBER = re.compile(
     # The first digit stands outside the alternatives, so that the engine runs over everything else at full speed.
     rf"[0-9](?<![0-9A-Za-z][0-9])(?<![0-9][.{DASHES}][0-9])(?<![0-9A-Fa-f]{{4}}-[0-9])(?:"
-    r"(?P<ipv4>[0-9]{0,2}(?:\.[0-9]{1,3}){3})"
+    rf"(?P<fours>[0-9]{{3}}(?P<a>[ {DASHES}])[0-9]{{4}}(?:(?P=a)[0-9]{{4}}{_FOUR_ENDS})++"
+    rf"(?:(?P=a)[0-9]{{3}}{_FOUR_ENDS}(?!(?P=a)[0-9]))?+)(?![0-9A-Za-z])"
+    r"|(?:(?P<ipv4>[0-9]{0,2}(?:\.[0-9]{1,3}){3})"
     rf"|(?P<ssn>[0-9]{{2}}[{DASHES}][0-9]{{2}}[{DASHES}][0-9]{{4}})"
-    rf"|(?P<fours>[0-9]{{3}}(?P<a>[ {DASHES}])[0-9]{{4}}(?:(?P=a)[0-9]{{4}}(?![0-9]))++(?:(?P=a)[0-9]{{3}}(?![0-9]))?+)"
     rf"|(?P<card>[0-9]{{3}}(?P<b>[ {DASHES}])[0-9]{{6}}(?P=b)[0-9]{{4,5}})"
     r"|(?P<phone>"
     # Japan: mobile and IP phones, then fixed lines (ten digits), then free and shared-cost numbers.
@@ -47,29 +49,34 @@ _NUMBER = re.compile(
     r")"
     r"|(?P<bare>[0-9]{11,18})"
     r"|(?P<said>[0-9]{8,10}(?![0-9])|[0-9]{2}\ [0-9]{2}\ [0-9]{4}|[0-9]{2}\ [0-9]{3}\ [0-9]{4})"
-    rf"){_END}"
+    rf"){_END})"
 )
+_ENDS = re.compile(_END)
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
 _DATE_AND_TIME = re.compile(
     r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])[0-5][0-9]"
 )
-_CARD_GROUPS = (4, 5)
-"""Groups in a card of 16 or 19 digits written in fours."""
+_CARD_CHARS = (19, 23)
+"""Cards of 16 and 19 digits, written in fours."""
 
 
 def find_numbers(text: str) -> Iterator[Finding]:
     """Cards, My Numbers, social security, national phone and IPv4 numbers of a folded text."""
-    for match in _NUMBER.finditer(text):
-        start, end = match.span()
+    position = 0
+    while match := _NUMBER.search(text, position):
+        start, position = match.span()
         shape = match.lastgroup
         if shape == "phone":
-            yield Finding(Kind.PHONE, start, end)
+            yield Finding(Kind.PHONE, start, position)
         elif shape == "fours":
-            yield from _in_groups_of_four(text, start, end)
-        else:
-            kind = _kind_of(shape, text, start, end)
-            if kind is not None:
-                yield Finding(kind, start, end)
+            end = start
+            for finding in _in_groups_of_four(text, start, position):
+                yield finding
+                end = finding.end
+            # The last group may begin something else: 0120 444 113.
+            position = max(end, start + (position - start - 4) // 5 * 5)
+        elif (kind := _kind_of(shape, text, start, position)) is not None:
+            yield Finding(kind, start, position)
 
 
 def _kind_of(shape: str | None, text: str, start: int, end: int) -> Kind | None:
@@ -93,28 +100,30 @@ def _is_card(digits: str) -> bool:
 
 def _in_groups_of_four(text: str, start: int, end: int) -> Iterator[Finding]:
     """The cards in a run of groups of four; what lies between them is a My Number where it is three groups alone."""
-    count = (end - start + 1 + 4) // 5
-    rest = group = 0  # where what no card has taken begins; where we look
-    while group <= count:
-        width = next((wide for wide in _CARD_GROUPS if _card_at(text, start + group * 5, end, wide)), 0)
-        if width or group == count:
-            yield from _my_number_in(text, start + rest * 5, min(start + group * 5 - 1, end))
-        if width:
-            at = start + group * 5
-            yield Finding(Kind.CARD, at, min(at + width * 5 - 1, end))
-            rest = group = group + width
+    rest = at = start  # where what no card has taken begins; where we look
+    while at < end:
+        card = _card_at(text, at, end)
+        if card:
+            yield from _my_number_in(text, rest, at - 1)
+            yield Finding(Kind.CARD, at, card)
+            rest = at = card + 1
         else:
-            group += 1
+            at += 5
+    yield from _my_number_in(text, rest, end)
 
 
-def _card_at(text: str, start: int, end: int, groups: int) -> bool:
-    part = text[start : min(start + groups * 5 - 1, end)]
-    digits = _NOT_A_DIGIT.sub("", part)
-    return len(digits) == (16 if groups == 4 else 19) and _is_card(digits)
+def _card_at(text: str, start: int, end: int) -> int:
+    """Where the card that begins at `start` ends; 0 if none does."""
+    for chars in _CARD_CHARS:
+        if start + chars <= end and _is_card(_NOT_A_DIGIT.sub("", text[start : start + chars])):
+            return start + chars
+    return 0
 
 
 def _my_number_in(text: str, start: int, end: int) -> Iterator[Finding]:
-    if end - start == 14 and my_number_holds(_NOT_A_DIGIT.sub("", text[start:end])):
+    if end - start != 14 or _ENDS.match(text, end) is None:
+        return
+    if my_number_holds(_NOT_A_DIGIT.sub("", text[start:end])):
         yield Finding(Kind.MY_NUMBER, start, end)
 
 

@@ -59,7 +59,7 @@ class SumPoint:
             attributes=self.attributes,
             start_ns=start_ns,
             time_ns=now_ns,
-            value=self.value - (seen or 0) if delta else self.value,
+            value=plain_number(self.value - (seen or 0) if delta else self.value),
             exemplars=exemplar,
         )
 
@@ -93,7 +93,11 @@ class GaugePoint:
             self.exemplar = None
         # a gauge has no start: https://opentelemetry.io/docs/specs/otel/metrics/data-model/#gauge
         return NumberPoint(
-            attributes=self.attributes, start_ns=0, time_ns=now_ns, value=self.value, exemplars=exemplar
+            attributes=self.attributes,
+            start_ns=0,
+            time_ns=now_ns,
+            value=plain_number(self.value),
+            exemplars=exemplar,
         )
 
     def is_read_by(self, reader: int) -> bool:
@@ -129,7 +133,7 @@ class BucketsPoint:
             total -= seen[1]
         exemplars = tuple(map(to_exemplar, self.exemplars.values())) if self.exemplars else ()
         # the shard's difference has no extremes of its own: only the exporter's window resets them
-        low, high = (None, None) if reader == SHARD or not any(counts) else (self.min, self.max)
+        low, high = (None, None) if reader == SHARD or not any(counts) else (float(self.min), float(self.max))
         if reader == EXPORT:
             self.exemplars.clear()
             if delta:
@@ -152,8 +156,17 @@ class BucketsPoint:
         return seen is not None and seen[0] == self.counts
 
 
+def plain_number(value: int | float) -> int | float:
+    """What the wire can carry: a Decimal, a bool or a numpy integer may have been added up."""
+    if type(value) is float:
+        return value
+    if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
+        return int(value)
+    return float(value)
+
+
 def to_exemplar(taken: TakenExemplar) -> Exemplar:
-    return Exemplar(value=taken[0], time_ns=taken[1], trace_id=taken[2], span_id=taken[3])
+    return Exemplar(value=plain_number(taken[0]), time_ns=taken[1], trace_id=taken[2], span_id=taken[3])
 
 
 def _exemplar(taken: TakenExemplar | None) -> tuple[Exemplar, ...]:

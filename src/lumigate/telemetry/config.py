@@ -149,7 +149,8 @@ def _limits(environment: Environment) -> Limits:
         events=environment.integer("OTEL_SPAN_EVENT_COUNT_LIMIT", default=128),
         links=environment.integer("OTEL_SPAN_LINK_COUNT_LIMIT", default=128),
         span_value_length=environment.integer("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", default=length),
-        value_length=environment.integer("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", default=length),
+        value_length=length,
+        log_value_length=environment.integer("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", default=length),
     )
 
 

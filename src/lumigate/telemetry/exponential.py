@@ -108,7 +108,7 @@ class ExponentialPoint:
         self._seen[reader] = self._counted.copy()
         exemplars: tuple[Exemplar, ...] = () if self._exemplar is None else (to_exemplar(self._exemplar),)
         count = counted.total()
-        low, high = (None, None) if reader == SHARD or not count else (self._min, self._max)
+        low, high = (None, None) if reader == SHARD or not count else (float(self._min), float(self._max))
         if reader == EXPORT:
             self._exemplar = None
             if delta:
@@ -120,7 +120,7 @@ class ExponentialPoint:
             start_ns=start_ns,
             time_ns=now_ns,
             count=count,
-            sum=counted.sum,
+            sum=float(counted.sum),
             scale=counted.scale,
             zero_count=counted.zero,
             positive_offset=positive_offset,
@@ -166,7 +166,6 @@ class ExponentialHistogram(Instrument, api.Histogram):
             point = stream.points[stream.key_of(given)]
         except (KeyError, TypeError, AttributeError):
             point = stream.find(given)
-        point.idle = 0
         taken = None
         if self._exemplars:
             around = span or (context_api.get_current() if context is None else context).get(_SPAN_KEY)

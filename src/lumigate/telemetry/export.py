@@ -124,7 +124,9 @@ class Exporter:
         try:
             answer = await post(self._endpoint.url, headers=self._headers, body=body, timeout_seconds=seconds)
         except PostError as error:
-            self._failed(batch, "timeout" if error.reason == "timeout" else "connection", now_ns, None)
+            result = "timeout" if error.reason == "timeout" else "connection"
+            self.last_error = f"no answer: {result}"
+            self._failed(batch, result, now_ns, None)
             return False
         except Exception as error:
             # a defect of the host's Post must not lose data either
@@ -169,10 +171,6 @@ class Exporter:
     def _failed(self, batch: Batch, result: str, sent_ns: int, answer: PostResult | None) -> None:
         now = self._clock.now_ns()
         self._failures += 1
-        if answer is None and result != "connection":
-            self.last_error = result
-        elif answer is None and not self.last_error:
-            self.last_error = "connection failed"
         asked = None if answer is None else retry_after_ns(answer.headers, now)
         self.not_before_ns = now + backoff_ns(self._failures, self._chance()) if asked is None else asked
         self.breaker.failed(now)

@@ -61,7 +61,8 @@ class Flusher:
         if not self._exporters:
             return
         if self._config.mode == "request":
-            self._start(host, 0, 0.0)
+            if self._anything_to_send(now_ns):
+                self._start(host, 0, 0.0)
             return
         if now_ns >= self._urgent_until_ns and any(
             exporter.queue.is_full() and exporter.may_send(now_ns) and not exporter.queue.in_flight
@@ -79,11 +80,14 @@ class Flusher:
         token = self.lease.take(now_ns, int(linger * 1e9) + _GRACE_NS)
         self._start(host, token, linger)
 
-    async def flush(self, host: Host, *, force: bool) -> None:
-        """Export what there is, now. `force` also asks destinations that were to be left alone for a while."""
+    async def flush(self, host: Host, *, force: bool, begun_ns: int = 0) -> None:
+        """Export what there is, now. `force` also asks destinations that were to be left alone for a while.
+
+        `begun_ns` is when the background work began whose time the platform limits; now, where it is not given.
+        """
         started = self._clock.now_ns()
         self._counts.flushes += 1
-        deadline = started + int(self._config.budget_ms * 1e6)
+        deadline = (begun_ns or started) + int(self._config.budget_ms * 1e6)
         self._prepare(started, force)
         exclusive = not force and self._config.mode == "window"
         resource = self._resource()
@@ -121,6 +125,7 @@ class Flusher:
             raise
 
     async def _linger_then_flush(self, host: Host, token: int, linger_seconds: float) -> None:
+        begun_ns = self._clock.now_ns()
         try:
             if linger_seconds > 0:
                 await self._clock.sleep(linger_seconds)
@@ -131,7 +136,7 @@ class Flusher:
             if token:
                 self.lease.release(token)
         try:
-            await self.flush(host, force=False)
+            await self.flush(host, force=False, begun_ns=begun_ns)
         except Exception as error:
             self._failed("flush", error)
         finally:

@@ -111,7 +111,6 @@ class _Adding(Instrument):
         except TypeError:
             stream.misuse("bad_amount", type(amount).__name__)
             return
-        point.idle = 0
         if self._exemplars:
             around = span or (context_api.get_current() if context is None else context).get(_SPAN_KEY)
             if around is not None or self._always:
@@ -166,7 +165,6 @@ class Gauge(Instrument, api._Gauge):
             point = stream.points[stream.key_of(given)]
         except (KeyError, TypeError, AttributeError):
             point = stream.find(given)
-        point.idle = 0
         point.set(amount)
         if self._exemplars:
             around = span or (context_api.get_current() if context is None else context).get(_SPAN_KEY)
@@ -213,7 +211,6 @@ class Histogram(Instrument, api.Histogram):
             point.min = amount
         if amount > point.max:  # noqa: PLR1730
             point.max = amount
-        point.idle = 0
         if self._exemplars:
             around = span or (context_api.get_current() if context is None else context).get(_SPAN_KEY)
             if around is not None or self._always:

@@ -25,4 +25,5 @@ class Limits:
     links: int = 128
     span_value_length: int = DEFAULT_VALUE_LENGTH
     value_length: int = DEFAULT_VALUE_LENGTH
-    """For events, links and logs."""
+    """For events and links."""
+    log_value_length: int = DEFAULT_VALUE_LENGTH

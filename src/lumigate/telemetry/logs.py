@@ -80,16 +80,18 @@ class Logger(api.Logger):
                     flags = int(span_context.trace_flags)
             now = self._clock.now_ns()
             if exception is not None:
-                described = describe_exception(exception, self._limits.value_length)
+                described = describe_exception(exception, self._limits.log_value_length)
                 attributes = {**described, **(attributes or {})}
-            clean, dropped, _ = cleaned(attributes, self._limits.log_attributes, self._limits.value_length)
+            clean, dropped, _ = cleaned(
+                attributes, self._limits.log_attributes, self._limits.log_value_length
+            )
             self._counts.attributes_dropped += dropped
             severity = 0 if severity_number is None else severity_number.value
             data = LogRecord(
                 scope=self._scope,
                 time_ns=timestamp if isinstance(timestamp, int) else now,
                 observed_ns=observed_timestamp if isinstance(observed_timestamp, int) else now,
-                body=clean_body(body, self._limits.value_length),
+                body=clean_body(body, self._limits.log_value_length),
                 severity_number=severity,
                 severity_text=safe_text(severity_text or "", 64),
                 attributes=clean,

@@ -40,7 +40,6 @@ class ObservedStream(Stream[Any]):
             self.misuse("bad_amount", type(value).__name__)
             return
         point = self.find(observation.attributes)
-        point.idle = 0
         if isinstance(point, GaugePoint):
             point.set(value)
         else:

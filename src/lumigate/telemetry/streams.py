@@ -154,11 +154,12 @@ class Stream[P: Point]:
         every = [*self._distinct.values()]
         if self._overflow is not None:
             every.append(self._overflow)
-        taken = [
-            data
-            for point in every
-            if (data := point.take(reader, min(start_ns, now_ns), now_ns, delta=delta)) is not None
-        ]
+        taken = []
+        for point in every:
+            data = point.take(reader, min(start_ns, now_ns), now_ns, delta=delta)
+            if data is not None:
+                taken.append(data)
+                point.idle = 0
         self._since_ns[reader] = now_ns
         if delta and reader == EXPORT and identity.kind != "gauge":
             self._forget_idle()

@@ -11,7 +11,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from opentelemetry import context as context_api
 from opentelemetry import trace as api
@@ -37,6 +37,8 @@ from lumigate.telemetry.span import (
     options_of,
 )
 
+type _Head = tuple[int, str, int, bool, int | None, Mapping[str, Any] | None]
+"""Trace id, tracestate, W3C flags, whether to record, the sampling threshold, attributes."""
 type Parent = api.Span | SpanContext | Context | None
 _CURRENT: Final[Any] = object()
 _SAMPLED: Final = 1
@@ -201,12 +203,14 @@ class Tracer(api.Tracer):
         parent = _context_above(above)
         if self._disabled:
             return self._without_record(above)
-        head = self._decide(parent, above, context, name, kind, attributes, links)
+        trace_id, trace_state, flags, recording, threshold, attributes = self._decide(
+            parent, above, context, name, kind, attributes, links
+        )
         span_id = pipeline.ids.generate_span_id()
-        if not head.recording:
+        if not recording:
             pipeline.counts.spans_unsampled += 1
-            state = api.TraceState.from_header([head.trace_state]) if head.trace_state else None
-            return UnsampledSpan(head.trace_id, span_id, head.flags, state)
+            state = api.TraceState.from_header([trace_state]) if trace_state else None
+            return UnsampledSpan(trace_id, span_id, flags, state)
         # a span of another engine is a parent like any from outside
         local = above if type(above) is RecordingSpan and above._trace.pipeline is pipeline else None
         if local is not None:
@@ -216,16 +220,16 @@ class Tracer(api.Tracer):
         else:
             trace = LocalTrace(
                 pipeline,
-                head.trace_id,
-                head.trace_state,
-                head.flags,
-                head.threshold,
+                trace_id,
+                trace_state,
+                flags,
+                threshold,
                 parent is not None and bool(parent.trace_flags & _SAMPLED),
                 pipeline.now_ns(),
             )
             pipeline.begin_trace(trace)
         limits = pipeline.limits
-        clean, dropped, heavy = cleaned(head.attributes, limits.span_attributes, limits.span_value_length)
+        clean, dropped, heavy = cleaned(attributes, limits.span_attributes, limits.span_value_length)
         if start_time is None:
             start_ns = trace.begun_ns if local is None else trace.stamp()
         else:
@@ -236,7 +240,7 @@ class Tracer(api.Tracer):
             trace,
             local,
             0 if parent is None else parent.span_id,
-            head.flags | HAS_IS_REMOTE | (IS_REMOTE if parent is not None and parent.is_remote else 0),
+            flags | HAS_IS_REMOTE | (IS_REMOTE if parent is not None and parent.is_remote else 0),
             span_id,
             safe_text(name, _MAX_NAME),
             kind._value_ + 1 if type(kind) is SpanKind else 1,
@@ -245,7 +249,7 @@ class Tracer(api.Tracer):
             clean,
             options_of(record_exception, set_status_on_exception),
         )
-        span.trace_state = head.trace_state
+        span.trace_state = trace_state
         if local is None:
             trace.root = span
         trace.spans.append(span)
@@ -276,7 +280,7 @@ class Tracer(api.Tracer):
             around = _context_of(above, context)
             result = self._foreign.should_sample(around, trace_id, name, kind, attributes, links or ())
             sampled = result.decision.is_sampled()
-            return _Head(
+            return (
                 trace_id,
                 result.trace_state.to_header() if result.trace_state else "",
                 flags | (_SAMPLED if sampled else 0),
@@ -288,9 +292,7 @@ class Tracer(api.Tracer):
         sampled, threshold = head.decide(trace_id, parent, trace_state)
         if sampled and threshold and not (head.parent_based and parent is not None):
             trace_state = with_threshold(trace_state, threshold)
-        return _Head(
-            trace_id, trace_state, flags | (_SAMPLED if sampled else 0), sampled, threshold, attributes
-        )
+        return (trace_id, trace_state, flags | (_SAMPLED if sampled else 0), sampled, threshold, attributes)
 
     def _finish_start(
         self,
@@ -331,17 +333,6 @@ class Tracer(api.Tracer):
             return trace.stamp()
         trace.explicit_times = True
         return max(start_time, earliest_ns)
-
-
-class _Head(NamedTuple):
-    """What the head sampler decided about a span without a recording local parent."""
-
-    trace_id: int
-    trace_state: str
-    flags: int
-    recording: bool
-    threshold: int | None
-    attributes: Mapping[str, Any] | None
 
 
 class CurrentSpan:

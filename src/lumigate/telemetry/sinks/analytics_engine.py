@@ -78,7 +78,7 @@ class PointLayout:
             doubles=tuple(
                 [
                     float(value)
-                    if type(value := values.get(name)) is int and value < _EXACT
+                    if type(value := values.get(name)) is int and -_EXACT < value < _EXACT
                     else _number(value)
                     for name in self._doubles
                 ]

@@ -39,7 +39,7 @@ def build_event(fields: Sequence[EventField], values: Mapping[str, Any], limit: 
         if value is None:
             continue
         kind = type(value)
-        if kind is str and value.isascii():
+        if kind is str:
             parts.append(prefix + encode_text(value))
         elif kind is int and -_BIG < value < _BIG:
             parts.append(f"{prefix}{value}")
@@ -50,7 +50,17 @@ def build_event(fields: Sequence[EventField], values: Mapping[str, Any], limit: 
         else:
             return _careful(fields, values, limit)
     line = f"{{{','.join(parts)}}}"
-    return line if len(line) <= limit else _careful(fields, values, limit)
+    if len(line) > limit or not (line.isascii() or _is_utf8(line)):
+        return _careful(fields, values, limit)
+    return line
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _careful(fields: Sequence[EventField], values: Mapping[str, Any], limit: int) -> str:

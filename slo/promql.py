@@ -1,0 +1,118 @@
+"""PromQL for counting events exactly.
+
+`increase()` estimates: it extrapolates to the ends of its range, so its results are no integers, and what it says of
+neighbouring ranges does not add up. Here each step records the difference between a series now and the last that was
+seen of it a step ago. Such differences telescope: their sum over any window is what the counter grew by in it.
+
+- a reset counts what has come since it;
+- after a gap (a scrape that failed, a shard that was evicted) the difference reaches back to the last sample before it,
+  at most `BRIDGED_STEPS`, so nothing is lost and nothing is counted twice;
+- a series seen for the first time counts nothing, whatever its value: a Prometheus that starts anew must not take the
+  whole history for a minute's events. The counter shard exports a new series at zero first, so its first event counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
+
+from lumigate.exposition.names import bucket_label, prometheus_label, prometheus_name
+from lumigate.telemetry.schema import InstrumentKind
+from slo.durations import promql
+from slo.model import CatalogEvents, Condition, Events, Selection
+
+type Temporality = Literal["cumulative", "delta"]
+"""What samples are: totals since a start, or (`delta`) what happened since the sample before."""
+
+BRIDGED_STEPS: Final = 60
+NOTHING: Final = "vector(0)"
+
+_LABELS: Final = r"""\{(?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\}"""
+_WINDOW: Final = r"\[\s*\{\{\s*\.window\s*\}\}\s*\]"
+_INCREASE: Final = re.compile(
+    rf"\b(?:rate|increase)\s*\(\s*(?P<series>[a-zA-Z_:][a-zA-Z0-9_:]*\s*(?:{_LABELS})?)\s*{_WINDOW}\s*\)"
+)
+
+
+class UnreadableQuery(Exception):
+    """A query that cannot be turned into increases."""
+
+
+def increases(events: Events, *, step: float, temporality: Temporality, matchers: Mapping[str, str]) -> str:
+    """How many events there were in the last step: one sample without labels, 0 where no series is there."""
+    if not isinstance(events, CatalogEvents):
+        return f"(sum({increases_of_query(events.query, step=step, temporality=temporality)}) or {NOTHING})"
+    parts = [
+        f"(sum({_increase(series_of(s, matchers), step, temporality)}) or {NOTHING})"
+        for s in events.selections
+    ]
+    return " + ".join(parts)
+
+
+def increases_of_query(query: str, *, step: float, temporality: Temporality = "cumulative") -> str:
+    """A query over `{{.window}}` with each `rate` or `increase` of a plain series replaced by its exact increase.
+
+    Sums, differences and quotients of rates keep their meaning: rates of one window differ from increases by a constant.
+    Raises UnreadableQuery if the window occurs elsewhere.
+    """
+    replaced = _INCREASE.sub(lambda found: f"({_increase(found['series'].strip(), step, temporality)})", query)
+    if ".window" in replaced:
+        raise UnreadableQuery("{{.window}} may stand only in rate(series{…}[{{.window}}]) or increase(…)")
+    return " ".join(replaced.split())
+
+
+def query_at(query: str, seconds: float) -> str:
+    """A query over `{{.window}}` with the window filled in."""
+    return " ".join(re.sub(r"\{\{\s*\.window\s*\}\}", promql(seconds), query).split())
+
+
+def series_of(selection: Selection, matchers: Mapping[str, str]) -> str:
+    """The selector that Prometheus knows a part of a metric by."""
+    name, conditions = prometheus_name(selection.metric), [*_matchers(selection.where)]
+    if selection.metric.kind is InstrumentKind.HISTOGRAM:
+        if selection.at_most is None:
+            name += "_count"
+        else:
+            name += "_bucket"
+            conditions.append(f'le="{bucket_label(selection.at_most)}"')
+    return selector(name, conditions, matchers)
+
+
+def selector(name: str, conditions: list[str], matchers: Mapping[str, str]) -> str:
+    """`name{…}`; `matchers` are what all of a deployment's series have, such as a job."""
+    everything = [*conditions, *(f"{key}={quoted(value)}" for key, value in matchers.items())]
+    return f"{name}{{{','.join(everything)}}}" if everything else name
+
+
+def quoted(text: str) -> str:
+    """A PromQL string."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def map_series(query: str, change: Callable[[str], str]) -> str:
+    """A query with each `rate(series[{{.window}}])` replaced by what `change` makes of the series."""
+    return _INCREASE.sub(lambda found: change(found["series"].strip()), query)
+
+
+def _matchers(where: tuple[Condition, ...]) -> list[str]:
+    found = []
+    for condition in where:
+        label = prometheus_label(condition.key)
+        if len(condition.values) == 1:
+            operator = "!=" if condition.negated else "="
+            found.append(f"{label}{operator}{quoted(condition.values[0])}")
+        else:
+            operator = "!~" if condition.negated else "=~"
+            # of the characters a value may have, these mean something to RE2 outside brackets
+            escaped = (re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", value) for value in condition.values)
+            found.append(f"{label}{operator}{quoted('|'.join(escaped))}")
+    return found
+
+
+def _increase(series: str, step: float, temporality: Temporality) -> str:
+    if temporality == "delta":
+        return f"sum_over_time({series}[{promql(step)}])"
+    before = f"last_over_time({series}[{promql(BRIDGED_STEPS * step)}] offset {promql(step)})"
+    return f"({series} - {before} >= 0) or ({series} and {before})"

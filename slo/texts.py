@@ -1,0 +1,68 @@
+"""What an alert tells the person it wakes: Go templates for Prometheus, and what they mean in words.
+
+Each text that needs a number beside the alert's own value names a query for it (`Figure`), so that Prometheus can run it
+inside the template and Grafana, whose templates cannot, can run it beside the condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import urlencode
+
+from slo import records
+from slo.model import Promise
+from slo.recording import recorded
+from slo.settings import Settings
+
+type Form = Literal["percentage", "duration", "plain"]
+_PROMETHEUS_FORMS: Final[Mapping[Form, str]] = {
+    "percentage": "humanizePercentage",
+    "duration": "humanizeDuration",
+    "plain": 'printf "%.3g"',
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A number in an alert's text. `missing` stands where the query returns nothing."""
+
+    expr: str
+    form: Form
+    missing: str
+
+    def prometheus(self) -> str:
+        """A template that runs the query."""
+        form = _PROMETHEUS_FORMS[self.form]
+        return f"{{{{ with query `{self.expr}` }}}}{{{{ . | first | value | {form} }}}}{{{{ else }}}}{self.missing}{{{{ end }}}}"
+
+
+def budget_spent(promise: Promise) -> Figure:
+    return Figure(expr=recorded(promise, records.BUDGET_SPENT), form="percentage", missing="an unknown part")
+
+
+def time_to_exhaustion(promise: Promise) -> Figure:
+    return Figure(expr=recorded(promise, records.EXHAUSTION), form="duration", missing="no time soon")
+
+
+def in_words(promise: Promise) -> str:
+    """The promise as a sentence, with its objective and period."""
+    days = promise.period / 86_400
+    return f"{promise.description.rstrip('.')}. Objective: {promise.percent} over {days:g} days."
+
+
+def dashboard(settings: Settings, promise: Promise, hours: float) -> str:
+    """A link to the dashboard that shows the cause, over the hours that matter, up to this evaluation."""
+    boards = settings.dashboards
+    variables = urlencode({"var-service": promise.service, "var-slo": promise.name})
+    instants = [
+        f"{{{{ with query `1000 * (time() - {seconds:.15g})` }}}}{{{{ . | first | value | printf `%.0f` }}}}{{{{ end }}}}"
+        for seconds in (hours * 3600, 0)
+    ]
+    uid = boards.uid(promise.name)
+    return f"{boards.grafana_url}/d/{uid}?from={instants[0]}&to={instants[1]}&{variables}"
+
+
+def runbook(settings: Settings, page: str) -> str:
+    return f"{settings.runbook_url}/{page}.md"
