@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from slo import records, texts
-from slo.durations import held, promql
+from slo.durations import promql
 from slo.policy import Policy, Stage
 from slo.promql import quoted, selector
 from slo.recording import OBSERVED_STEPS
@@ -35,9 +35,10 @@ def _silence(settings: Settings) -> Alert:
     minutes = promql((OBSERVED_STEPS + _SILENT_STEPS) * step)
     return Alert(
         alert=_name(settings, "TelemetrySilent"),
-        expr=f"max by({records.SERVICE}) (max_over_time({observed}[{held(_SILENT_STEPS * step)}])) == 0",
+        expr=f"max by({records.SERVICE}) ({observed}) == 0",
         severity="page",
         labels={},
+        wait=_SILENT_STEPS * step,
         runbook="telemetry-silent",
         annotations={
             "summary": f"No heartbeat of {settings.service} for {minutes}: nothing is known of it.",

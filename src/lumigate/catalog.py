@@ -143,12 +143,17 @@ WORKER_OUTCOME = Attribute(
 WORKER_KIND = Attribute(
     key="lumigate.worker.kind",
     description="What was invoked.",
-    values=frozenset({"fetch", "cron", "alarm", "rpc", "queue", "other"}),
+    values=frozenset({"fetch", "cron", "alarm", "rpc", "queue"}),
 )
 WORKER_REPORTED = Attribute(
     key="lumigate.worker.reported",
     description="Whether the invocation had written its wide event before it died.",
     values=frozenset({"yes", "no"}),
+)
+DEPLOY_RESULT = Attribute(
+    key="lumigate.deploy.result",
+    description="What became of a deployment.",
+    values=frozenset({"kept", "rolled_back"}),
 )
 MODULE = Attribute(key="lumigate.module", description="A module that could not be imported.")
 
@@ -160,6 +165,9 @@ GEN_AI_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10
 """GenAI semantic conventions, the client metrics."""
 STEP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.5)
 """For steps inside the gateway; holds every threshold that a promise in `slo/` names."""
+
+COST_USD = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""What a request may cost; holds the threshold that a promise in `slo/` names."""
 
 REQUEST_DURATION = Metric(
     name="http.server.request.duration",
@@ -174,6 +182,14 @@ GATEWAY_OVERHEAD = Metric(
     unit="s",
     kind=InstrumentKind.HISTOGRAM,
     description="Request time less the time spent waiting for a provider.",
+    attributes=(HTTP_ROUTE,),
+    buckets=STEP_SECONDS,
+)
+TELEMETRY_OVERHEAD = Metric(
+    name="lumigate.request.telemetry.duration",
+    unit="s",
+    kind=InstrumentKind.HISTOGRAM,
+    description="What telling how a request ended added to its response: recording, writing, handing over the flush.",
     attributes=(HTTP_ROUTE,),
     buckets=STEP_SECONDS,
 )
@@ -248,6 +264,13 @@ CACHE_EVICTIONS = Metric(
     kind=InstrumentKind.COUNTER,
     description="Entries that left isolate memory before their time, for want of room.",
 )
+PERSONAL_DATA_DURATION = Metric(
+    name="lumigate.privacy.check.duration",
+    unit="s",
+    kind=InstrumentKind.HISTOGRAM,
+    description="Time it took to look for personal data in a request.",
+    buckets=STEP_SECONDS,
+)
 ROUTE_DURATION = Metric(
     name="lumigate.route.duration",
     unit="s",
@@ -299,6 +322,21 @@ LLM_COST = Metric(
     description="Money spent on model calls, from real usage and the routing table's prices.",
     attributes=(GEN_AI_PROVIDER, GEN_AI_MODEL),
 )
+REQUEST_COST = Metric(
+    name="lumigate.request.cost",
+    unit="{USD}",
+    kind=InstrumentKind.HISTOGRAM,
+    description="What a request cost, over all its model calls; a cache hit costs nothing.",
+    attributes=(HTTP_ROUTE,),
+    buckets=COST_USD,
+)
+DEPLOYS = Metric(
+    name="lumigate.deploys",
+    unit="{deploy}",
+    kind=InstrumentKind.COUNTER,
+    description="Deployments by what became of them: counted once it is settled.",
+    attributes=(DEPLOY_RESULT,),
+)
 IMPORT_FAILURES = Metric(
     name="lumigate.worker.import_failures",
     unit="{failure}",
@@ -324,6 +362,7 @@ HEARTBEAT = Metric(
 METRICS: tuple[Metric, ...] = (
     REQUEST_DURATION,
     GATEWAY_OVERHEAD,
+    TELEMETRY_OVERHEAD,
     OUTCOMES,
     AUTH_CHECKS,
     AUTH_DURATION,
@@ -334,6 +373,7 @@ METRICS: tuple[Metric, ...] = (
     CACHE_OUTCOMES,
     CACHE_WRITES,
     CACHE_EVICTIONS,
+    PERSONAL_DATA_DURATION,
     ROUTE_DURATION,
     LLM_DURATION,
     LLM_FIRST_CHUNK,
@@ -341,6 +381,8 @@ METRICS: tuple[Metric, ...] = (
     LLM_OUTPUT_TOKENS,
     LLM_ATTEMPTS,
     LLM_COST,
+    REQUEST_COST,
+    DEPLOYS,
     IMPORT_FAILURES,
     LOST_INVOCATIONS,
     HEARTBEAT,
