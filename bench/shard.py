@@ -47,7 +47,9 @@ def _rows(rounds: int) -> list[Row]:
     scrape_ms = _median_us([lambda: _scrape(restored)] * (rounds // 3 + 1)) / 1e3
     return [
         _row(f"merging a batch of {BATCH_SERIES} series", push_us / 1e3, 10, "ms"),
-        _row(f"batches of {BATCH_SERIES} series merged in a second", 1e6 / push_us, 200, "1/s", at_most=False),
+        _row(
+            f"batches of {BATCH_SERIES} series merged in a second", 1e6 / push_us, 200, "1/s", at_most=False
+        ),
         _row(f"sealing a batch of {BATCH_SERIES} series, in the isolate", seal_us / 1e3, 10, "ms"),
         _row(f"snapshot of {SERIES:,} series and {ISOLATES:,} isolates", size_mb, 4, "MB"),
         _row(f"restore of {SERIES:,} series", restore_ms, MAX_RESTORE_MS, "ms"),

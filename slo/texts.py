@@ -43,7 +43,7 @@ def budget_spent(promise: Promise) -> Figure:
 
 
 def time_to_exhaustion(promise: Promise) -> Figure:
-    return Figure(expr=recorded(promise, records.EXHAUSTION), form="duration", missing="no time soon")
+    return Figure(expr=recorded(promise, records.EXHAUSTION), form="duration", missing="longer than the period")
 
 
 def in_words(promise: Promise) -> str:

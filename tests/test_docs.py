@@ -51,9 +51,8 @@ def test_every_command_that_is_shown_is_understood(command: str, capsys: pytest.
 def links() -> list[tuple[str, str]]:
     found = []
     for document in DOCUMENTS:
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text("utf-8")):
-            if "://" not in target:
-                found.append((document.relative_to(ROOT).as_posix(), target))
+        targets = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text("utf-8"))
+        found += [(document.relative_to(ROOT).as_posix(), target) for target in targets if "://" not in target]
     return found
 
 

@@ -24,6 +24,7 @@ from lumigate.errors import (
     Unauthenticated,
     UnknownModel,
     UnknownRoute,
+    UnsupportedByProvider,
     UnsupportedMediaType,
     UpstreamBadAnswer,
     UpstreamError,
@@ -51,6 +52,7 @@ TABLE: list[tuple[LumigateError, int, str, str]] = [
     (UnknownRoute(), 404, REQUEST, "unknown_route"),
     (MethodNotAllowed(("GET", "HEAD")), 405, REQUEST, "method_not_allowed"),
     (UnknownModel("gpt", ("gpt-4",)), 404, REQUEST, "model_not_found"),
+    (UnsupportedByProvider("cohere", "the parameter 'n'", "n"), 400, REQUEST, "unsupported_by_provider"),
     *(
         (Unauthenticated(reason), 401, AUTH, f"token_{reason}")
         for reason in Unauthenticated.MESSAGES

@@ -84,6 +84,11 @@ class ProviderAccess(_Frozen):
     name: str
     base_url: HttpUrl
     api_key: SecretStr | None = None
+    headers: tuple[tuple[str, SecretStr], ...] = ()
+
+    def header_values(self) -> dict[str, str]:
+        """Headers that every call carries beside the provider's own; secrets in the clear."""
+        return {name: value.get_secret_value() for name, value in self.headers}
 
 
 class ApiKey(_Frozen):

@@ -106,6 +106,16 @@ class UnknownModel(CallerError):
         super().__init__(f"The model '{model[:100]}' does not exist here.{hint}", param="model")
 
 
+class UnsupportedByProvider(CallerError):
+    """The request asks a provider for what it cannot do; another behind the same name might."""
+
+    code = "unsupported_by_provider"
+
+    def __init__(self, provider: str, what: str, param: str | None = None) -> None:
+        super().__init__(f"{provider} cannot do this: {what}.", param=param)
+        self.provider = provider
+
+
 class Unauthenticated(CallerError):
     """No token, or one that does not hold. `reason` is from the catalog's closed set and goes to telemetry."""
 

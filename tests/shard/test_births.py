@@ -137,14 +137,14 @@ def test_a_series_expires_though_its_metric_lives(held: EvictableShard) -> None:
     """Also when it is counted again before anybody swept, and the same after a restore from rows that never swept."""
     outbox = Outbox("a")
     held.push(sealed(outbox, START, counter(5, code=200), counter(5, code=500)), START)
-    half = START + IDLE // 2 + SECOND
-    held.push(sealed(outbox, half, counter(1, code=200)), half)
     again = START + IDLE + SECOND
+    for now_ns in (START + IDLE // 2, again - MINUTE):
+        held.push(sealed(outbox, now_ns, counter(1, code=200)), now_ns)
     held.push(sealed(outbox, again, counter(2, code=500)), again)
     for _ in range(2):
         held.export(again)
         after = held.export(again)
-        assert (value(after, code=200), value(after, code=500)) == (6, 2)
+        assert (value(after, code=200), value(after, code=500)) == (7, 2)
         held.evict()
 
 
@@ -152,6 +152,8 @@ def test_what_expired_for_a_reader_stays_expired_though_the_clock_lags(held: Evi
     """A collection moves the shard's time on for the batches that follow, so that a restore agrees with memory."""
     outbox = Outbox("a")
     held.push(sealed(outbox, START, counter(5)), START)
+    for _ in range(3):
+        held.export(START)
     assert value(held.export(START + IDLE + SECOND)) is None
     held.push(sealed(outbox, START + IDLE, counter(2)), START + IDLE)
     held.export(START + IDLE)

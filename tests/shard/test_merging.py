@@ -105,14 +105,14 @@ def test_room_that_idle_series_leave_is_used_again() -> None:
     """The cap counts living series only."""
     held = EvictableShard(ShardSettings(series_per_metric=3))
     idle_ns = ShardSettings().idle_ns
-    for n in range(2):
-        now_ns = START + n * idle_ns // 2
-        held.push(sealed(Outbox(str(n)), now_ns, counter(1, user=n)), now_ns)
     later = START + idle_ns + SECOND
+    for n, now_ns in enumerate((START, START + idle_ns // 2)):
+        held.push(sealed(Outbox(str(n)), now_ns, counter(1, user=n)), now_ns)
+    held.push(sealed(Outbox("y"), later - MINUTE, counter(1, user=1)), later - MINUTE)
     held.push(sealed(Outbox("z"), later, counter(1, user="new")), later)
     held.export(later)
     after = held.export(later)
-    assert (value(after, user="new"), value(after, user=1), value(after, user=0)) == (1, 1, None)
+    assert (value(after, user="new"), value(after, user=1), value(after, user=0)) == (1, 2, None)
     held.close()
 
 
@@ -188,9 +188,11 @@ def test_a_shard_counts_what_it_does(held: EvictableShard) -> None:
     held.push({"batch": "nonsense"}, START)
     for n in range(3):
         held.shard.report(START + n)
+        held.shard.report(START + n)
         held.evict()
+        held.push(message, START)
     held.export(START + MINUTE)
     after = held.export(START + MINUTE)
     name = "lumigate.shard.batches"
-    assert [value(after, name, result=r) for r in ("stored", "duplicate", "malformed")] == [1, 2, 1]
-    assert value(after, "lumigate.shard.series") == 1
+    assert [value(after, name, result=r) for r in ("stored", "duplicate", "malformed")] == [1, 4, 1]
+    assert value(after, "lumigate.shard.series") == 6

@@ -82,13 +82,17 @@ class Sent:
             for span in scope["spans"]
         ]
 
-    def metrics(self) -> dict[str, dict[str, Any]]:
-        return {
-            metric["name"]: metric
+    def every_metric(self) -> list[dict[str, Any]]:
+        return [
+            metric
             for resource in self.json.get("resourceMetrics", [])
             for scope in resource["scopeMetrics"]
             for metric in scope["metrics"]
-        }
+        ]
+
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """The last of each name: an export may hold several collections."""
+        return {metric["name"]: metric for metric in self.every_metric()}
 
     def logs(self) -> list[dict[str, Any]]:
         return [

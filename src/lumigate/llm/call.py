@@ -36,7 +36,7 @@ class ModelCall:
     """One attempt. Not reusable."""
 
     def __init__(self, scope: Scope, target: Target, chat: ChatRequest) -> None:
-        self.answer = Answer()
+        self.answer = Answer(created=scope.clock.now_ns() // 1_000_000_000)
         self.scope = scope
         self.target = target
         self.stream = chat.stream
@@ -97,14 +97,14 @@ class ModelCall:
         return response
 
     async def read(self, limit_bytes: int, idle_timeout_seconds: float) -> bytes:
-        """The whole of an answer that is not a stream. Raises an `UpstreamError` with the call finished."""
+        """The whole of an answer that is not a stream, in canonical form. Raises an `UpstreamError` with the call finished."""
         assert self._response is not None
         name = self.target.access.name
         try:
             body = await self._response.read(limit_bytes)
             if body is None:
                 raise UpstreamBadAnswer(name, f"it is larger than {limit_bytes} bytes")
-            self.answer = self.target.provider.read_answer(body)
+            body = self.target.provider.read_answer(body, self.answer)
         except FetchError as error:
             raise self.fail(self._fetch_error(error, idle_timeout_seconds)) from None
         except BadAnswer as error:

@@ -23,7 +23,6 @@ from lumigate.http.sse import EventSplitter, EventTooLarge
 from lumigate.llm.call import ModelCall
 from lumigate.ports import FetchError, FetchResponse
 
-_DONE_EVENT = b"data: [DONE]\n\n"
 _DRAIN_SECONDS = 1.0
 
 
@@ -43,7 +42,7 @@ class StreamRelay:
         self._call = call
         self._scope = call.scope
         self._response = response
-        self._strip_usage = strip_usage
+        self._reader = call.target.provider.reader(call.answer, strip_usage=strip_usage)
         self._idle_timeout_seconds = idle_timeout_seconds
         self._on_complete = on_complete
         self._splitter = EventSplitter()
@@ -90,10 +89,7 @@ class StreamRelay:
         if not facts.first_chunk_ns:
             self._call.first_chunk()
         facts.last_active_ns = self._scope.clock.now_ns()
-        answer = self._call.answer
-        passed, self._done = self._call.target.provider.read_events(
-            block, answer, strip_usage=self._strip_usage
-        )
+        passed, self._done = self._reader.read_events(block)
         facts.response_bytes += len(passed)
         self._keep(passed)
         return passed
@@ -122,7 +118,7 @@ class StreamRelay:
                 self._scope.finish(200, "truncated", "truncated")
                 return event
             # The answer is whole and only the closing mark is missing, as with some compatible servers.
-            last = _DONE_EVENT
+            last = self._reader.end()
             self._keep(last)
             self._scope.facts.response_bytes += len(last)
         call.finish("ok")

@@ -100,7 +100,7 @@ def is_ipv4(address: str) -> bool:
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
     before, after = text[start - 1 : start] if start else "", text[end : end + 2]
-    if before and (before in "_.:]" or (before.isascii() and before.isalnum())):
+    if before and (before in ".:-]" or (before.isascii() and before.isalnum())):
         return False
     return not after or not (
         (after[0].isascii() and after[0].isalnum())

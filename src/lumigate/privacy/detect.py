@@ -1,8 +1,8 @@
 """Personal data in a text: what is there, and where. English and Japanese, full-width forms included.
 
 Rules: a finding is decided by its own characters, at most `CONTEXT_CHARS` before it and a few after it. Of findings
-that overlap, the more specific kind stays (the order of `Kind`), then the longer one. Time is proportional to the text's length on any
-input: every repetition is bounded or possessive, and no expression starts twice on the same long run.
+that overlap, the more specific kind stays (the order of `Kind`), then the longer one. Time is proportional to the
+text's length on any input: every repetition is bounded or possessive, and no search starts twice on one long run.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ __all__ = ["CONTEXT_CHARS", "Finding", "Kind", "detect", "detect_folded"]
 CONTEXT_CHARS = 64
 """How far back of a finding's start the text can matter."""
 
-_FINDERS: tuple[Callable[[str], Iterator[Finding]], ...] = (
-    find_credentials,
-    find_emails,
-    find_numbers,
-    find_ibans,
-    find_ipv6,
-    find_parenthesised_phones,
-    find_international_phones,
+_STAGES: tuple[tuple[Callable[[str], Iterator[Finding]], ...], ...] = (
+    (find_credentials,),
+    (find_emails, find_ibans),
+    (find_numbers, find_ipv6, find_parenthesised_phones, find_international_phones),
 )
+"""From the marked to the merely shaped. What one stage has found the next does not see, so that masking what was found
+brings nothing new to light."""
+_BLANK = "\0"
 _by_start = attrgetter("start")
 
 
@@ -42,9 +41,27 @@ def detect(text: str) -> list[Finding]:
 
 def detect_folded(text: str) -> list[Finding]:
     """The same, of a text that `fold` has been through."""
-    found = [finding for find in _FINDERS for finding in find(text)]
-    if len(found) < 2:
-        return found
+    found: list[Finding] = []
+    for stage in _STAGES:
+        new = [finding for find in stage for finding in find(text)]
+        if new:
+            new = _in_order(new)
+            text = _blanked(text, new)
+            found = sorted(found + new, key=_by_start) if found else new
+    return found
+
+
+def _blanked(text: str, findings: list[Finding]) -> str:
+    parts: list[str] = []
+    position = 0
+    for finding in findings:
+        parts += (text[position : finding.start], _BLANK * (finding.end - finding.start))
+        position = finding.end
+    parts.append(text[position:])
+    return "".join(parts)
+
+
+def _in_order(found: list[Finding]) -> list[Finding]:
     found.sort(key=_by_start)
     if all(one.end <= other.start for one, other in zip(found, found[1:], strict=False)):
         return found

@@ -41,10 +41,17 @@ _CARDS = (
 )
 
 
+_CARDS_BY_START = {
+    start: tuple(card for card in _CARDS if card.first[:2] <= start <= card.last[:2] or card.first == start[0])
+    for start in (f"{number:02}" for number in range(100))
+}
+
+
 def is_card_prefix(digits: str) -> bool:
     """Whether an issuer has cards that begin like this and are as long."""
     return any(
-        first <= digits[: len(first)] <= last and len(digits) in lengths for first, last, lengths in _CARDS
+        first <= digits[: len(first)] <= last and len(digits) in lengths
+        for first, last, lengths in _CARDS_BY_START[digits[:2]]
     )
 
 

@@ -22,11 +22,12 @@ from lumigate.privacy.kinds import Finding, Kind
 from lumigate.privacy.labels import said_before
 from lumigate.privacy.numbering import IBAN_LENGTHS, MAX_IBAN_CHARS, is_card_prefix
 
-_END = rf"(?![0-9A-Za-z])(?![.{DASHES}][0-9])(?!-[0-9A-Fa-f]{{4}})"
+_END = rf"(?![0-9A-Za-z])(?![.{DASHES}][0-9])"
 _FOUR_ENDS = rf"(?![0-9])(?!(?!(?P=a))[.{DASHES}][0-9])"  # what goes on by another separator is another number
 _NUMBER = re.compile(
     # The first digit stands outside the alternatives, so that the engine runs over everything else at full speed.
-    rf"[0-9](?<![0-9A-Za-z][0-9])(?<![0-9][.{DASHES}][0-9])(?<![0-9A-Fa-f]{{4}}-[0-9])(?:"
+    rf"[0-9](?<![0-9A-Za-z][0-9])(?<![0-9][.{DASHES}][0-9])"
+    r"(?<![0-9A-Fa-f]{8}-[0-9])(?<![0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9])(?:"  # inside a UUID
     rf"(?P<fours>[0-9]{{3}}(?P<a>[ {DASHES}])[0-9]{{4}}(?:(?P=a)[0-9]{{4}}{_FOUR_ENDS})++"
     rf"(?:(?P=a)[0-9]{{3}}{_FOUR_ENDS}(?!(?P=a)[0-9]))?+)(?![0-9A-Za-z])"
     r"|(?:(?P<ipv4>[0-9]{0,2}(?:\.[0-9]{1,3}){3})"
@@ -56,30 +57,46 @@ _NOT_A_DIGIT = re.compile(r"[^0-9]+")
 _DATE_AND_TIME = re.compile(
     r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])[0-5][0-9]"
 )
-_CARD_CHARS = (19, 23)
-"""Cards of 16 and 19 digits, written in fours."""
+_CARD_DIGITS = (16, 19)
+"""Of the cards that are written in fours."""
+_JOINED = re.compile(rf"[.{DASHES}][0-9]")
+_WINDOW_CHARS = 64
 
 
 def find_numbers(text: str) -> Iterator[Finding]:
     """Cards, My Numbers, social security, national phone and IPv4 numbers of a folded text."""
-    position = 0
-    while match := _NUMBER.search(text, position):
-        start, position = match.span()
-        shape = match.lastgroup
-        if shape == "phone":
-            yield Finding(Kind.PHONE, start, position)
-        elif shape == "fours":
-            end = start
-            for finding in _in_groups_of_four(text, start, position):
-                yield finding
-                end = finding.end
-            # The last group may begin something else: 0120 444 113.
-            position = max(end, start + (position - start - 4) // 5 * 5)
-        elif (kind := _kind_of(shape, text, start, position)) is not None:
-            yield Finding(kind, start, position)
+    match = _NUMBER.search(text)
+    base = 0  # where the text begins that the match is of
+    while match is not None:
+        start, end = base + match.start(), base + match.end()
+        found = list(_findings(match.lastgroup, text, start, end))
+        yield from found
+        # The last of several groups of four may begin something else: 0120 444 113.
+        back = start + (end - start - 4) // 5 * 5 if match.lastgroup == "fours" else end
+        end = max(found[-1].end, back) if found else back
+        match, base = _after(text, end) if found and found[-1].end == end else (None, 0)
+        if match is None:
+            match = _NUMBER.search(text, end)
+
+
+def _after(text: str, end: int) -> tuple[re.Match[str] | None, int]:
+    """A number joined by a dash or dot to a finding: it counts as if it stood alone, which it does once that is gone."""
+    if _JOINED.match(text, end) is None:
+        return None, 0
+    match = _NUMBER.match(text[end + 1 : end + 1 + _WINDOW_CHARS])
+    return (match, end + 1) if match and match.end() < _WINDOW_CHARS else (None, 0)
+
+
+def _findings(shape: str | None, text: str, start: int, end: int) -> Iterator[Finding]:
+    if shape == "fours":
+        yield from _in_groups_of_four(text, start, end)
+    elif (kind := _kind_of(shape, text, start, end)) is not None:
+        yield Finding(kind, start, end)
 
 
 def _kind_of(shape: str | None, text: str, start: int, end: int) -> Kind | None:
+    if shape == "phone":
+        return Kind.PHONE
     if shape == "ipv4":
         return Kind.IP if _is_host(text, start, end) else None
     digits = _NOT_A_DIGIT.sub("", text[start:end])
@@ -100,31 +117,29 @@ def _is_card(digits: str) -> bool:
 
 def _in_groups_of_four(text: str, start: int, end: int) -> Iterator[Finding]:
     """The cards in a run of groups of four; what lies between them is a My Number where it is three groups alone."""
-    rest = at = start  # where what no card has taken begins; where we look
-    while at < end:
-        card = _card_at(text, at, end)
-        if card:
-            yield from _my_number_in(text, rest, at - 1)
-            yield Finding(Kind.CARD, at, card)
-            rest = at = card + 1
+    digits = _NOT_A_DIGIT.sub("", text[start:end])
+    rest = at = 0  # digits: where what no card has taken begins; where we look
+    while at + 16 <= len(digits):
+        size = next((size for size in _CARD_DIGITS if _is_card(digits[at : at + size])), 0)
+        if size:
+            yield from _my_number_in(text, start, digits, rest, at)
+            yield Finding(Kind.CARD, _offset(start, at), _offset(start, at + size, end=True))
+            rest = at = at + size
         else:
-            at += 5
-    yield from _my_number_in(text, rest, end)
+            at += 4
+    yield from _my_number_in(text, start, digits, rest, len(digits))
 
 
-def _card_at(text: str, start: int, end: int) -> int:
-    """Where the card that begins at `start` ends; 0 if none does."""
-    for chars in _CARD_CHARS:
-        if start + chars <= end and _is_card(_NOT_A_DIGIT.sub("", text[start : start + chars])):
-            return start + chars
-    return 0
+def _my_number_in(text: str, start: int, digits: str, first: int, last: int) -> Iterator[Finding]:
+    if last - first == 12 and my_number_holds(digits[first:last]):
+        end = _offset(start, last, end=True)
+        if _ENDS.match(text, end) or last < len(digits):
+            yield Finding(Kind.MY_NUMBER, _offset(start, first), end)
 
 
-def _my_number_in(text: str, start: int, end: int) -> Iterator[Finding]:
-    if end - start != 14 or _ENDS.match(text, end) is None:
-        return
-    if my_number_holds(_NOT_A_DIGIT.sub("", text[start:end])):
-        yield Finding(Kind.MY_NUMBER, start, end)
+def _offset(start: int, digit: int, *, end: bool = False) -> int:
+    """Where a digit of a run in groups of four stands, or where a part ends that it is the first one after."""
+    return start + digit + ((digit - 1) // 4 if end else digit // 4)
 
 
 _PRODUCT = re.compile(r"[A-Za-z]/\Z")

@@ -29,4 +29,4 @@ def find_international_phones(text: str) -> Iterator[Finding]:
             if is_international_phone(digits) and not _GLUED.match(text, end):
                 yield Finding(Kind.PHONE, start, end)
                 break
-            end = text.rfind(" ", start, end)
+            end = start + len(text[start : max(text.rfind(" ", start, end), text.rfind("(", start, end))].rstrip())

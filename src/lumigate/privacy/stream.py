@@ -14,7 +14,7 @@ from lumigate.privacy.kinds import Finding
 from lumigate.privacy.mask import mark, replace
 from lumigate.privacy.tokens import TokenTable
 
-MAX_HELD_CHARS = 16_384
+MAX_HELD_CHARS = 8192
 """A word longer than this is not held any further: see `StreamMasker`."""
 _OVERLAP_CHARS = 512
 

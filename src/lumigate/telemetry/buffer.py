@@ -102,9 +102,6 @@ class Queue:
                 if entry.items > room and len(entry.records) > 1:
                     entry, rest = _split(entry, room)
                     line.appendleft(rest)
-                    if not entry.records:
-                        room = 0
-                        continue
                 entries.append(entry)
                 room -= entry.items
         if not entries:

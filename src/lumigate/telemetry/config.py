@@ -32,6 +32,9 @@ class BufferConfig:
     batch_items: int = 512
 
 
+METRIC_BUFFER: Final = BufferConfig(max_items=8192, batch_items=8192)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlushConfig:
     """`window`: one export for all requests of a linger time. `request`: each request exports its own at once.
@@ -68,7 +71,8 @@ class TelemetryConfig:
     """For histograms without boundaries of their own."""
     spans: BufferConfig = field(default_factory=BufferConfig)
     logs: BufferConfig = field(default_factory=BufferConfig)
-    metrics: BufferConfig = field(default_factory=BufferConfig)
+    metrics: BufferConfig = field(default_factory=lambda: METRIC_BUFFER)
+    """Its items are data points. A collection is one request, unless it is over the size limit."""
     flush: FlushConfig = field(default_factory=FlushConfig)
 
     @classmethod
@@ -101,9 +105,9 @@ class TelemetryConfig:
                 allowed=HISTOGRAMS,
                 default="explicit_bucket_histogram",
             ),
-            spans=_buffer(environment, "OTEL_BSP"),
-            logs=_buffer(environment, "OTEL_BLRP"),
-            metrics=_buffer(environment, "LUMIGATE_TELEMETRY_METRICS"),
+            spans=_buffer(environment, "OTEL_BSP", BufferConfig()),
+            logs=_buffer(environment, "OTEL_BLRP", BufferConfig()),
+            metrics=_buffer(environment, "LUMIGATE_TELEMETRY_METRICS", METRIC_BUFFER),
             flush=_flush(environment, cumulative=temporality == "cumulative"),
         )
 
@@ -154,8 +158,7 @@ def _limits(environment: Environment) -> Limits:
     )
 
 
-def _buffer(environment: Environment, prefix: str) -> BufferConfig:
-    default = BufferConfig()
+def _buffer(environment: Environment, prefix: str, default: BufferConfig) -> BufferConfig:
     max_items = environment.integer(f"{prefix}_MAX_QUEUE_SIZE", default=default.max_items, minimum=1)
     variable = f"{prefix}_MAX_EXPORT_BATCH_SIZE"
     batch = environment.integer(variable, default=min(default.batch_items, max_items), minimum=1)

@@ -243,8 +243,10 @@ class Telemetry:
             queue.put([Entry([record], 1, size, important=important)])
 
     def _metrics_are_due(self, now_ns: int) -> bool:
-        return bool(self._queues["metrics"]) and now_ns >= self._collected_ns + int(
-            self.config.flush.metric_interval_ms * 1e6
+        """Not while no destination takes any: until then the instruments themselves hold everything, for nothing."""
+        interval_ns = int(self.config.flush.metric_interval_ms * 1e6)
+        return now_ns >= self._collected_ns + interval_ns and any(
+            exporter.is_ready(now_ns) for exporter in self._exporters if exporter.signal == "metrics"
         )
 
     def _collect_metrics(self, now_ns: int, force: bool) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lumigate.telemetry.breaker import Breaker
+from lumigate.telemetry.breaker import Breaker, BreakerState
 from lumigate.telemetry.buffer import Batch, Queue
 from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.destinations import Endpoint, Signal
@@ -82,9 +82,13 @@ class Exporter:
             **({"content-encoding": "gzip"} if endpoint.gzip else {}),
         }
 
+    def is_ready(self, now_ns: int) -> bool:
+        """Whether the destination may be asked now."""
+        return now_ns >= self.not_before_ns and self.breaker.state(now_ns) is not BreakerState.OPEN
+
     def may_send(self, now_ns: int) -> bool:
-        """Whether there is something to send and the destination may be asked now."""
-        return self.queue.items > 0 and now_ns >= self.not_before_ns and self.breaker.state(now_ns) != 2
+        """Whether there is something to send, too."""
+        return self.queue.items > 0 and self.is_ready(now_ns)
 
     async def drain(
         self, post: Post, resource: Resource, deadline_ns: int, *, force: bool, exclusive: bool

@@ -32,15 +32,20 @@ class RandomIds:
         self._pool: list[int] = []
 
     def generate_span_id(self) -> int:
+        pool = self._pool
+        # a zero comes up once in 2^64 draws; then the next number is taken
         while True:
-            if not self._pool:
-                self._pool.extend(_POOL.unpack(self._entropy.random_bytes(_POOL.size)))
-            number = self._pool.pop()
+            if not pool:
+                pool.extend(_POOL.unpack(self._entropy.random_bytes(_POOL.size)))
+            number = pool.pop()
             if number:
                 return number
 
     def generate_trace_id(self) -> int:
-        return self.generate_span_id() << 64 | self.generate_span_id()
+        pool = self._pool
+        if len(pool) < 2:
+            pool.extend(_POOL.unpack(self._entropy.random_bytes(_POOL.size)))
+        return (pool.pop() << 64 | pool.pop()) or self.generate_trace_id()
 
     def is_trace_id_random(self) -> bool:
         return True

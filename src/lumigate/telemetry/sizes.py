@@ -23,9 +23,7 @@ _BUCKET: Final = 12
 
 def spans_bytes(spans: Sequence[SpanRecord], extra_bytes: int) -> int:
     """Memory of a trace's spans; `extra_bytes` is what was counted exactly for long values, events and links."""
-    attributes = 0
-    for span in spans:
-        attributes += len(span.attributes)
+    attributes = sum([len(span.attributes) for span in spans])
     return _SPAN * len(spans) + _ATTRIBUTE * attributes + extra_bytes
 
 

@@ -33,12 +33,19 @@ SPACED = b": keep-alive\n\n" + b"".join(STREAM).replace(b"data: ", b"data:") + b
 def read_stream(chunks: list[bytes], *, strip_usage: bool) -> tuple[bytes, Answer, bool]:
     """What a relay does with a stream, in short."""
     splitter, answer, passed, done = EventSplitter(), Answer(), b"", False
+    reader = PROVIDER.reader(answer, strip_usage=strip_usage)
     for piece in chunks:
         block = splitter.feed(piece)
         if block and not done:
-            out, done = PROVIDER.read_events(block, answer, strip_usage=strip_usage)
+            out, done = reader.read_events(block)
             passed += out
     return passed, answer, done
+
+
+def read_answer(document: dict[str, Any]) -> Answer:
+    answer, body = Answer(), json.dumps(document).encode()
+    assert PROVIDER.read_answer(body, answer) == body
+    return answer
 
 
 @given(strip_usage=st.booleans(), stream=st.sampled_from([b"".join(STREAM), CRLF]), data=st.data())
@@ -108,8 +115,7 @@ def test_an_error_member_that_is_null_is_no_error() -> None:
 
 @given(st.binary(max_size=60).map(lambda junk: b"data: " + junk + b"\n\n"))
 def test_events_that_make_no_sense_are_passed_on_and_teach_nothing(junk: bytes) -> None:
-    answer = Answer()
-    passed, _ = PROVIDER.read_events(junk, answer, strip_usage=True)
+    passed, _ = PROVIDER.reader(Answer(), strip_usage=True).read_events(junk)
     assert passed == junk
 
 
@@ -134,12 +140,12 @@ ODD = st.recursive(
 )
 def test_an_answer_of_any_shape_is_read_or_said_to_be_bad(document: dict[str, Any]) -> None:
     try:
-        answer = PROVIDER.read_answer(json.dumps(document).encode())
+        answer = read_answer(document)
     except BadAnswer:
         assert not isinstance(document.get("choices"), list)
     else:
         assert answer.input_tokens is None or answer.input_tokens >= 0
-    PROVIDER.read_events(event(document), Answer(), strip_usage=True)
+    PROVIDER.reader(Answer(), strip_usage=True).read_events(event(document))
 
 
 @pytest.mark.parametrize(
@@ -147,17 +153,17 @@ def test_an_answer_of_any_shape_is_read_or_said_to_be_bad(document: dict[str, An
 )
 def test_what_is_no_completion_is_a_bad_answer(body: bytes) -> None:
     with pytest.raises(BadAnswer):
-        PROVIDER.read_answer(body)
+        PROVIDER.read_answer(body, Answer())
 
 
 def test_a_completion_says_what_it_is() -> None:
-    answer = PROVIDER.read_answer(json.dumps(completion()).encode())
+    answer = read_answer(completion())
     assert (answer.id, answer.finish_reasons, answer.input_tokens) == ("chatcmpl-1", ("stop",), 1000)
 
 
 @pytest.mark.parametrize("count", [-1, True, 1.5, "5", None, 2**53, 10**400, []])
 def test_a_count_that_is_none_is_not_believed(count: Any) -> None:
-    answer = PROVIDER.read_answer(json.dumps(completion(usage={"prompt_tokens": count})).encode())
+    answer = read_answer(completion(usage={"prompt_tokens": count}))
     assert answer.input_tokens is None
 
 

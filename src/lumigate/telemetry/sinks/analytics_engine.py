@@ -23,9 +23,9 @@ _EXACT: Final = 1 << 53
 _COLUMN: Final = re.compile(r"(index|blob|double)([1-9][0-9]?)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class DataPoint:
-    """What an Analytics Engine dataset takes."""
+    """What an Analytics Engine dataset takes. Not frozen: one is made for each request, kept trace or not."""
 
     index: str
     blobs: tuple[str, ...]
@@ -65,25 +65,23 @@ class PointLayout:
 
     def build(self, values: Mapping[str, Any]) -> DataPoint:
         """The point of these values, by column name. What is missing is empty text or 0; nothing makes this raise."""
-        index = "" if self._index is None else _cut(_text(values.get(self._index)), MAX_INDEX_BYTES)
+        index = "" if self._index is None else values.get(self._index)
+        if type(index) is not str or len(index) > MAX_INDEX_BYTES or not index.isascii():
+            index = _cut(_text(index), MAX_INDEX_BYTES)
         blobs: list[str] = []
         for name in self._blobs:
             value = values.get(name)
             plain = type(value) is str and len(value) <= MAX_BLOB_BYTES and value.isascii()
             blobs.append(value if plain else _text(value))  # type: ignore[arg-type]
-        return DataPoint(
-            index=index,
-            # no character takes more than four bytes
-            blobs=tuple(blobs if sum(map(len, blobs)) * 4 <= MAX_BLOB_BYTES else _fit(blobs)),
-            doubles=tuple(
-                [
-                    float(value)
-                    if type(value := values.get(name)) is int and -_EXACT < value < _EXACT
-                    else _number(value)
-                    for name in self._doubles
-                ]
-            ),
-        )
+        doubles = [
+            float(value)
+            if type(value := values.get(name)) is int and -_EXACT < value < _EXACT
+            else _number(value)
+            for name in self._doubles
+        ]
+        # no character takes more than four bytes
+        fits = sum(map(len, blobs)) * 4 <= MAX_BLOB_BYTES
+        return DataPoint(index, tuple(blobs if fits else _fit(blobs)), tuple(doubles))
 
 
 def _in_order(names: Mapping[int, str]) -> tuple[str, ...]:

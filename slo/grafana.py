@@ -1,0 +1,142 @@
+"""The same alerts managed by Grafana: file provisioning of alert rules, contact points and notification policies.
+
+Rules read what the recording rules record; only the alerting moves to Grafana. Format:
+https://grafana.com/docs/grafana/latest/alerting/set-up/provision-alerting-resources/file-provisioning/. Grafana expands
+`$…` in these files as environment variables, so templates name `.Labels` and `.Values` and need no dollar sign.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from slo import records
+from slo.alertmanager import GROUP_BY, PAGE, TICKET, TICKETS_BY
+from slo.durations import promql
+from slo.rules import Alert, Group, to_yaml
+from slo.settings import Settings
+
+_ORGANISATION: Final = 1
+_QUERY: Final = re.compile(r"\{\{ with query `(?P<expr>[^`]*)` \}\}\{\{ \. \| first \| value \| (?P<form>.*?) \}\}.*?\{\{ end \}\}")
+_FORMS: Final = {
+    "humanizePercentage": "{{{{ humanizePercentage .Values.{0}.Value }}}}",
+    "humanizeDuration": "{{{{ humanizeDuration .Values.{0}.Value }}}}",
+    "printf `%.0f`": "{{{{ printf `%.0f` .Values.{0}.Value }}}}",
+}
+_REFERENCES: Final = ("C", "D", "E", "F", "G")
+"""A is the condition's query and B the condition."""
+
+
+def grafana_rules(groups: Iterable[Group], settings: Settings) -> str:
+    """Alert rules, one Grafana group for each of ours that has any."""
+    content = [
+        {
+            "orgId": _ORGANISATION,
+            "name": group.name,
+            "folder": settings.dashboards.folder,
+            "interval": promql(group.interval),
+            "rules": [_rule(alert, group, settings) for alert in group.alerts],
+        }
+        for group in groups
+        if group.alerts
+    ]
+    return to_yaml({"apiVersion": 1, "groups": content})
+
+
+def grafana_contact_points(settings: Settings) -> str:
+    """Contact points: the webhooks of `settings.yaml`."""
+    receivers = ((PAGE, settings.receivers.page), (TICKET, settings.receivers.ticket))
+    content = [
+        {
+            "orgId": _ORGANISATION,
+            "name": name,
+            "receivers": [{"uid": name, "type": "webhook", "settings": {"url": url, "httpMethod": "POST"}}],
+        }
+        for name, url in receivers
+    ]
+    return to_yaml({"apiVersion": 1, "contactPoints": content})
+
+
+def grafana_policies(settings: Settings) -> str:
+    """The notification policy tree. Grafana has one an organisation: this replaces it."""
+    content = {
+        "orgId": _ORGANISATION,
+        "receiver": TICKET,
+        "group_by": ["grafana_folder", *TICKETS_BY],
+        "group_wait": "5m",
+        "group_interval": "1h",
+        "repeat_interval": "3d",
+        "routes": [
+            {
+                "receiver": PAGE,
+                "group_by": list(GROUP_BY),
+                "object_matchers": [["severity", "=", "page"], [records.SERVICE, "=", settings.service]],
+                "group_wait": "1s",
+                "group_interval": "1m",
+                "repeat_interval": "4h",
+            }
+        ],
+    }
+    return to_yaml({"apiVersion": 1, "policies": [content]})
+
+
+def _rule(alert: Alert, group: Group, settings: Settings) -> dict[str, Any]:
+    figures: dict[str, str] = {}
+    # a link's time range is Grafana's own affair: its alert page and panels have one
+    annotations = {
+        key: _texts(re.sub(r"from=\{\{.*?\{\{ end \}\}&to=\{\{.*?\{\{ end \}\}", "from=now-6h&to=now", text), figures)
+        for key, text in alert.annotations.items()
+    }
+    uid = hashlib.sha256(f"{group.name}/{alert.alert}/{alert.severity}".encode()).hexdigest()[:20]
+    return {
+        "uid": f"slo-{uid}",
+        "title": f"{alert.alert} ({alert.severity})",
+        "condition": "B",
+        "data": [
+            # one level, without the metric's name: every query of the rule has the same labels
+            _query("A", f"sum without() (\n{alert.expr}\n)" if "max " not in alert.expr[:5] else alert.expr, settings),
+            {
+                "refId": "B",
+                "datasourceUid": "__expr__",
+                "model": {
+                    "refId": "B",
+                    "type": "threshold",
+                    "expression": "A",
+                    # the query returns a sample exactly while the alert holds, whatever its value
+                    "conditions": [{"evaluator": {"type": "within_range", "params": [-1e300, 1e300]}}],
+                },
+            },
+            *(_query(reference, expr, settings) for expr, reference in figures.items()),
+        ],
+        "noDataState": "OK",
+        "execErrState": "Error",
+        "for": promql(alert.wait) if alert.wait else "0s",
+        "annotations": annotations,
+        "labels": {"severity": alert.severity, **alert.labels},
+        "isPaused": False,
+    }
+
+
+def _query(reference: str, expr: str, settings: Settings) -> dict[str, Any]:
+    return {
+        "refId": reference,
+        "relativeTimeRange": {"from": 600, "to": 0},
+        "datasourceUid": settings.dashboards.datasource_uid,
+        "model": {"refId": reference, "expr": expr, "instant": True, "range": False},
+    }
+
+
+def _texts(text: str, figures: dict[str, str]) -> str:
+    """Prometheus' template as Grafana's: a query inside becomes one beside the condition, by its letter."""
+
+    def replace(found: re.Match[str]) -> str:
+        expr = f"sum without() ({found['expr']})"
+        reference = figures.setdefault(expr, _REFERENCES[len(figures)])
+        return _FORMS[found["form"]].format(reference)
+
+    text = _QUERY.sub(replace, text)
+    text = re.sub(r"\$labels\.", ".Labels.", text)
+    text = re.sub(r"\{\{ \$value \| (\w+) \}\}", r"{{ \1 .Values.A.Value }}", text)
+    return re.sub(r"\{\{ \$value \| printf (\S+) \}\}", r"{{ printf \1 .Values.A.Value }}", text)

@@ -1,0 +1,61 @@
+"""The same numbers under the names and labels that Sloth records, for dashboards that were made for it.
+
+The names are Sloth's (https://github.com/slok/sloth); the values are ours, so the period is weighted by volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from slo import records
+from slo.durations import DAY, promql
+from slo.model import Promise
+from slo.recording import recorded
+from slo.rules import Record
+from slo.windows import tiers
+
+_SAME: Final[Mapping[str, str]] = {
+    "slo:objective:ratio": records.OBJECTIVE,
+    "slo:period_burn_rate:ratio": records.BUDGET_SPENT,
+    "slo:period_error_budget_remaining:ratio": records.BUDGET_REMAINING,
+}
+
+
+def sloth_records(promise: Promise, step: float) -> list[Record]:
+    """Aliases, with the labels `sloth_id`, `sloth_service`, `sloth_slo` and `sloth_window`."""
+    labels = {
+        "sloth_id": f"{promise.service}-{promise.name}",
+        "sloth_service": promise.service,
+        "sloth_slo": promise.name,
+    }
+    info = {"sloth_mode": "cli-gen-prom", "sloth_spec": "prometheus/v1", "sloth_version": "lumigate"}
+    windows = {w for tier in tiers(promise.period, step) for w in (tier.long, tier.short)} | {promise.period}
+    found = []
+    for window in sorted(windows):
+        value = recorded(promise, records.ERROR_RATIO, window=promql(window))
+        found.append(
+            Record(
+                record=f"slo:sli_error:ratio_rate{promql(window)}",
+                expr=_bare(value),
+                labels={**promise.labels, **labels, "sloth_window": promql(window)},
+            )
+        )
+    shortest = promql(min(windows))
+    values = {
+        **{name: recorded(promise, ours) for name, ours in _SAME.items()},
+        "slo:error_budget:ratio": f"vector({promise.budget})",
+        "slo:time_period:days": f"vector({promise.period / DAY:g})",
+        "slo:current_burn_rate:ratio": recorded(promise, records.BURN_RATE, window=shortest),
+    }
+    for name, value in values.items():
+        if name == records.OBJECTIVE:
+            value = f"vector({promise.target})"  # the name is ours as well; Sloth's labels make it another series
+        found.append(Record(record=name, expr=_bare(value), labels={**promise.labels, **labels}))
+    found.append(Record(record="sloth_slo_info", expr="vector(1)", labels={**promise.labels, **labels, **info}))
+    return found
+
+
+def _bare(value: str) -> str:
+    """Without our own labels: the rule puts Sloth's on."""
+    return value if value.startswith("vector") else f"sum({value})"
