@@ -59,12 +59,20 @@ def pyodide() -> Path:
     `npm ci` runs without development packages: tests and the bundle check do not need wrangler.
     """
     lock = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))
-    pinned = lock["packages"]["node_modules/pyodide"]["version"]
-    folder = ROOT / "node_modules" / "pyodide"
-    if _npm_version(folder) == pinned:
+    modules = ROOT / "node_modules"
+    pinned = {
+        modules / name: lock["packages"][f"node_modules/{name}"]["version"]
+        for name in lock["packages"][""]["dependencies"]
+    }
+    folder = modules / "pyodide"
+
+    def is_there() -> bool:
+        return all(_npm_version(package) == version for package, version in pinned.items())
+
+    if is_there():
         return folder
     with exclusive(_cache() / "npm.lock"):
-        if _npm_version(folder) != pinned:
+        if not is_there():
             _run(
                 "pyodide",
                 [
@@ -78,8 +86,8 @@ def pyodide() -> Path:
                 ],
                 remedy="Run `npm ci` in the checkout, with the npm registry in reach.",
             )
-    if _npm_version(folder) != pinned:
-        raise ToolchainMissing("pyodide", f"npm ci did not bring version {pinned}", "Run `npm ci` and look.")
+    if not is_there():
+        raise ToolchainMissing("pyodide", "npm ci did not bring the locked versions", "Run `npm ci` and look.")
     return folder
 
 

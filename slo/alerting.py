@@ -75,7 +75,8 @@ def _burn(promise: Promise, settings: Settings, severity: Severity, chosen: list
         annotations={
             "summary": f'{promise.title}: the error budget burns {{{{ $value | printf "%.3g" }}}} times too fast.',
             "description": texts.in_words(promise),
-            "budget": f"{spent.prometheus()} of the error budget is spent; at this pace the rest lasts {left.prometheus()}.",
+            "budget": f"{spent.prometheus()} of the error budget is spent; "
+            f"at this pace the rest lasts {left.prometheus()}.",
             "condition": f"A {severity} at {speeds}{note}, from {promise.minimum_bad_events(step)} bad events on.",
             "dashboard": texts.dashboard(settings, promise, 6 if severity == "page" else 72),
             "runbook_url": texts.runbook(settings, promise.name),
@@ -89,16 +90,19 @@ def _can_contradict(promise: Promise) -> bool:
     indicator = promise.indicator
     if not isinstance(indicator, Counted):
         return False
-    if indicator.numerator == "good" or isinstance(indicator.part, RawEvents):
+    if isinstance(indicator.part, RawEvents) or isinstance(indicator.total, RawEvents):
         return True
-    return isinstance(indicator.total, RawEvents) or classes(indicator).contradiction is not None
+    # a histogram's bucket and its count are two series, whatever wrote them
+    threshold = any(selection.at_most is not None for selection in promise.selections())
+    return threshold or classes(indicator).contradiction is not None
 
 
 def _contradiction(promise: Promise, settings: Settings) -> Alert:
     assert isinstance(promise.indicator, Counted)
-    window = tiers(promise.period, settings.step_seconds)[0].long
+    tier = tiers(promise.period, settings.step_seconds)[0]
     bad, total = (
-        f"sum_over_time({recorded(promise, name)}[{held(window)}])" for name in (records.BAD, records.TOTAL)
+        f"sum_over_time({recorded(promise, name)}[{held(tier.long)}])"
+        for name in (records.BAD, records.TOTAL)
     )
     surplus = (
         f"-{bad} > {_ROUNDING:g} * {total}"
@@ -113,7 +117,8 @@ def _contradiction(promise: Promise, settings: Settings) -> Alert:
         labels=promise.labels,
         runbook="counts-contradict",
         annotations={
-            "summary": f"{promise.title}: {what}, {{{{ $value | printf `%.0f` }}}} in the last {tiers(promise.period, settings.step_seconds)[0].long_label}.",
+            "summary": f"{promise.title}: {what}, "
+            f"{{{{ $value | printf `%.0f` }}}} in the last {tier.long_label}.",
             "description": f"{texts.in_words(promise)} Its ratio cannot be believed until the counts agree.",
             "dashboard": texts.dashboard(settings, promise, 6),
             "runbook_url": texts.runbook(settings, "counts-contradict"),

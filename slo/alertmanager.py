@@ -1,4 +1,4 @@
-"""Alertmanager's routing: pages at once and by promise, tickets gathered, and what makes others pointless silences them."""
+"""Alertmanager's routing: pages at once and by promise, tickets gathered; an alert that explains others mutes them."""
 
 from __future__ import annotations
 

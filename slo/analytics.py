@@ -1,7 +1,7 @@
 """The promises as Analytics Engine SQL: one query a promise, all windows in one row, weighted for sampling.
 
-Only what its SQL has is used (https://developers.cloudflare.com/analytics/analytics-engine/sql-reference/): one table, no
-join, `sumIf`, `NOW()` and `INTERVAL`. Points are sampled: each stands for `_sample_interval` requests.
+Only what its SQL has is used, https://developers.cloudflare.com/analytics/analytics-engine/sql-reference/: one table,
+no join, `sumIf`, `NOW()` and `INTERVAL`. Points are sampled: each stands for `_sample_interval` requests.
 """
 
 from __future__ import annotations

@@ -82,9 +82,9 @@ def generate_tests(sources: Sources, to_rules: str) -> dict[str, str]:
     return files
 
 
-def write(folder: Path, files: Mapping[str, str]) -> list[str]:
-    """Write files below a folder, and take away what is no longer generated. Returns the paths that changed."""
-    changed = drift(folder, files)
+def write(folder: Path, files: Mapping[str, str], *, own: bool = False) -> list[str]:
+    """Write files below a folder. One that is our `own` loses what is no longer generated. Returns what changed."""
+    changed = [name for name in drift(folder, files) if own or name in files]
     for name in changed:
         path = folder / name
         if name in files:

@@ -78,11 +78,10 @@ def _emissions(metric: Metric, selections: list[Selection]) -> Iterator[Emission
     attributes = [attribute for attribute in metric.attributes if attribute.key in keys]
     values: list[list[str]] = []
     for attribute in attributes:
-        if attribute.values is not None:
-            values.append(sorted(value for value in attribute.values if value))
-        else:
-            named = {v for s in selections for c in s.where if c.key == attribute.key for v in c.values}
-            values.append(sorted({*named, OTHER}))
+        named = {v for s in selections for c in s.where if c.key == attribute.key for v in c.values}
+        # one value stands for all that no filter names, so that a new one in the catalog changes no generated test
+        rest = attribute.values is None or bool(attribute.values - named)
+        values.append([*sorted(named), *([OTHER] if rest else [])])
     thresholds = any(selection.at_most is not None for selection in selections)
     for combination in itertools.product(*values):
         labels = tuple(zip((attribute.key for attribute in attributes), combination, strict=True))

@@ -19,7 +19,9 @@ from slo.rules import Alert, Group, to_yaml
 from slo.settings import Settings
 
 _ORGANISATION: Final = 1
-_QUERY: Final = re.compile(r"\{\{ with query `(?P<expr>[^`]*)` \}\}\{\{ \. \| first \| value \| (?P<form>.*?) \}\}.*?\{\{ end \}\}")
+_QUERY: Final = re.compile(
+    r"\{\{ with query `(?P<expr>[^`]*)` \}\}\{\{ \. \| first \| value \| (?P<form>.*?) \}\}.*?\{\{ end \}\}"
+)
 _FORMS: Final = {
     "humanizePercentage": "{{{{ humanizePercentage .Values.{0}.Value }}}}",
     "humanizeDuration": "{{{{ humanizeDuration .Values.{0}.Value }}}}",
@@ -86,7 +88,9 @@ def _rule(alert: Alert, group: Group, settings: Settings) -> dict[str, Any]:
     figures: dict[str, str] = {}
     # a link's time range is Grafana's own affair: its alert page and panels have one
     annotations = {
-        key: _texts(re.sub(r"from=\{\{.*?\{\{ end \}\}&to=\{\{.*?\{\{ end \}\}", "from=now-6h&to=now", text), figures)
+        key: _texts(
+            re.sub(r"from=\{\{.*?\{\{ end \}\}&to=\{\{.*?\{\{ end \}\}", "from=now-6h&to=now", text), figures
+        )
         for key, text in alert.annotations.items()
     }
     uid = hashlib.sha256(f"{group.name}/{alert.alert}/{alert.severity}".encode()).hexdigest()[:20]
@@ -96,7 +100,11 @@ def _rule(alert: Alert, group: Group, settings: Settings) -> dict[str, Any]:
         "condition": "B",
         "data": [
             # one level, without the metric's name: every query of the rule has the same labels
-            _query("A", f"sum without() (\n{alert.expr}\n)" if "max " not in alert.expr[:5] else alert.expr, settings),
+            _query(
+                "A",
+                f"sum without() (\n{alert.expr}\n)" if "max " not in alert.expr[:5] else alert.expr,
+                settings,
+            ),
             {
                 "refId": "B",
                 "datasourceUid": "__expr__",

@@ -89,7 +89,9 @@ def _threshold(
     if metric.kind is not InstrumentKind.HISTOGRAM:
         raise Fault((*place, "metric"), f"{metric.name} is a {metric.kind}; a threshold needs a histogram")
     if objective.op != "lte" or objective.value is None:
-        raise Fault(("objectives", 0, "op"), "a histogram's buckets count what is at most: op: lte, and a value")
+        raise Fault(
+            ("objectives", 0, "op"), "a histogram's buckets count what is at most: op: lte, and a value"
+        )
     if objective.value not in metric.buckets:
         nearest = min(metric.buckets, key=lambda bound: (abs(bound - float(objective.value or 0)), bound))
         raise Fault(
@@ -126,7 +128,9 @@ def _events(
 def _selection(term: openslo.CatalogTerm, metrics: Mapping[str, Metric], place: Location) -> Selection:
     metric = metrics.get(term.metric)
     if metric is None:
-        raise Fault((*place, "metric"), f"the catalog has no metric {term.metric!r}{_near(term.metric, metrics)}")
+        raise Fault(
+            (*place, "metric"), f"the catalog has no metric {term.metric!r}{_near(term.metric, metrics)}"
+        )
     if metric.kind not in _COUNTED:
         raise Fault((*place, "metric"), f"{metric.name} is a {metric.kind}, which counts no events")
     return Selection(

@@ -1,4 +1,4 @@
-"""Promises from a folder of OpenSLO files, each checked against the catalog. Faults are collected, not one at a time."""
+"""Promises from a folder of OpenSLO files, each checked against the catalog; all faults are told at once."""
 
 from __future__ import annotations
 

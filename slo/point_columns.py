@@ -64,11 +64,7 @@ def _conditions(where: openslo.PointsWhere) -> tuple[PointCondition, ...]:
 
 def _condition(
     value: str,
-    wanted: openslo.Scalar
-    | list[openslo.Scalar]
-    | openslo.Unless
-    | openslo.AtMost
-    | openslo.MoreThan,
+    wanted: openslo.Scalar | list[openslo.Scalar] | openslo.Unless | openslo.AtMost | openslo.MoreThan,
 ) -> PointCondition:
     number = all(COLUMNS[name].column.startswith("double") for name in names_in(value))
     if isinstance(wanted, openslo.AtMost | openslo.MoreThan):

@@ -61,5 +61,8 @@ def load_policy(path: Path) -> Policy:
         return Policy.model_validate(documents[0].content)
     except ValidationError as error:
         raise SpecError(
-            [documents[0].fault(each["loc"], each["msg"].removeprefix("Value error, ")) for each in error.errors()]
+            [
+                documents[0].fault(each["loc"], each["msg"].removeprefix("Value error, "))
+                for each in error.errors()
+            ]
         ) from None

@@ -36,7 +36,9 @@ def promise_group(promise: Promise, settings: Settings) -> Group:
 def service_group(settings: Settings, policy: Policy) -> Group:
     """The alerts on the service as a whole."""
     return Group(
-        name=f"slo-{settings.service}", interval=settings.step_seconds, rules=(*service_alerts(settings, policy),)
+        name=f"slo-{settings.service}",
+        interval=settings.step_seconds,
+        rules=(*service_alerts(settings, policy),),
     )
 
 

@@ -53,10 +53,12 @@ def increases(events: Events, *, step: float, temporality: Temporality, matchers
 def increases_of_query(query: str, *, step: float, temporality: Temporality = "cumulative") -> str:
     """A query over `{{.window}}` with each `rate` or `increase` of a plain series replaced by its exact increase.
 
-    Sums, differences and quotients of rates keep their meaning: rates of one window differ from increases by a constant.
+    Sums and quotients of rates keep their meaning: rates over one window differ from increases by a constant.
     Raises UnreadableQuery if the window occurs elsewhere.
     """
-    replaced = _INCREASE.sub(lambda found: f"({_increase(found['series'].strip(), step, temporality)})", query)
+    replaced = _INCREASE.sub(
+        lambda found: f"({_increase(found['series'].strip(), step, temporality)})", query
+    )
     if ".window" in replaced:
         raise UnreadableQuery("{{.window}} may stand only in rate(series{…}[{{.window}}]) or increase(…)")
     return " ".join(replaced.split())

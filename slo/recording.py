@@ -96,9 +96,7 @@ class Recorder:
                 f"sum_over_time({recorded(promise, name)}[{held(window)}])"
                 for name in (records.BAD, records.TOTAL)
             )
-            found.append(
-                self._record(promise, records.ERROR_RATIO, ratio(bad, total), window=promql(window))
-            )
+            found.append(self._record(promise, records.ERROR_RATIO, ratio(bad, total), window=promql(window)))
         bad, total = recorded(promise, records.PERIOD_BAD), recorded(promise, records.PERIOD_TOTAL)
         found.append(self._record(promise, records.ERROR_RATIO, ratio(bad, total), window=period))
         burn = f"{recorded(promise, records.ERROR_RATIO)} / {promise.budget}"
@@ -118,9 +116,7 @@ class Recorder:
                 records.BUDGET_SPENT,
                 f"sum without({records.WINDOW}) ({of_period}) / {promise.budget}",
             ),
-            self._record(
-                promise, records.BUDGET_REMAINING, f"1 - {recorded(promise, records.BUDGET_SPENT)}"
-            ),
+            self._record(promise, records.BUDGET_REMAINING, f"1 - {recorded(promise, records.BUDGET_SPENT)}"),
             self._record(promise, records.EXHAUSTION, left),
         ]
 
@@ -138,7 +134,9 @@ class Recorder:
                 f"clamp_max(sum_over_time({observed}[{held(promise.period)}]) / {steps}, 1)",
             ),
             self._record(
-                promise, records.FIRST_OBSERVED, f"({remembered}) or on({identity}) (time() * ({observed} == 1))"
+                promise,
+                records.FIRST_OBSERVED,
+                f"({remembered}) or on({identity}) (time() * ({observed} == 1))",
             ),
             self._record(
                 promise,

@@ -1,4 +1,4 @@
-"""The names of what is recorded: dashboards, alerts and `lumigate slo status` read these, each with `service` and `slo`."""
+"""The names of what is recorded, each with `service` and `slo`: what dashboards, alerts and `slo status` read."""
 
 from __future__ import annotations
 

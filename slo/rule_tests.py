@@ -47,7 +47,9 @@ def _test(promise: Promise, settings: Settings, scenario: Scenario) -> dict[str,
         for at, severity, fires in scenario.checks
     ]
     expectations += [
-        _expect(f"count_over_time({_firing(promise, severity)}[{promql((last + 1) * step)}])", last * step, [])
+        _expect(
+            f"count_over_time({_firing(promise, severity)}[{promql((last + 1) * step)}])", last * step, []
+        )
         for severity in scenario.never
     ]
     # whatever happened to the series, nothing was lost or counted twice
@@ -81,10 +83,13 @@ def _contradiction(promise: Promise, settings: Settings) -> dict[str, Any]:
     for series in sorted(every):
         in_part = any(series == _key(e, s) for e, s in counted)
         rates = history if in_part else [rate // 2 for rate in history]
-        inputs.append({"series": _name(promise, series, Shard(name="shard-0"), settings), "values": notation(running_total(rates))})
-    firing = (
-        f'count(ALERTS{{alertname="{alert_name(promise, "CountsContradict")}",alertstate="firing"}}) or vector(0)'
-    )
+        inputs.append(
+            {
+                "series": _name(series, Shard(name="shard-0")),
+                "values": notation(running_total(rates)),
+            }
+        )
+    firing = f'count(ALERTS{{alertname="{alert_name(promise, "CountsContradict")}",alertstate="firing"}}) or vector(0)'
     budget = f"sum({records.BUDGET_REMAINING}{_identity(promise)}) <= bool 1"
     return {
         "name": f"{promise.name}: more {indicator.numerator} events than events",
@@ -102,13 +107,16 @@ def _series(promise: Promise, scenario: Scenario) -> list[dict[str, str]]:
     assert isinstance(indicator, Counted)
     found = classes(indicator)
     good, bad = (
-        {key for emission in event or () for key in _keys(promise, emission)} for event in (found.good, found.bad)
+        {key for emission in event or () for key in _keys(promise, emission)}
+        for event in (found.good, found.bad)
     )
     inputs = []
     for series in sorted(good | bad):
         rates = [g * (series in good) + b * (series in bad) for g, b in scenario.history]
-        for shard in scenario.shards:
-            inputs.append({"series": _name(promise, series, shard, None), "values": notation(shard.samples(rates))})
+        inputs += [
+            {"series": _name(series, shard), "values": notation(shard.samples(rates))}
+            for shard in scenario.shards
+        ]
     return inputs
 
 
@@ -117,8 +125,7 @@ def _keys(promise: Promise, emission: Emission) -> list[_Series]:
     return [
         _key(emission, selection)
         for selection in promise.selections()
-        if selection.metric.name == emission.metric.name
-        and (selection.at_most is None or emission.within)
+        if selection.metric.name == emission.metric.name and (selection.at_most is None or emission.within)
     ]
 
 
@@ -131,8 +138,7 @@ def _key(emission: Emission, selection: Selection) -> _Series:
     return name, tuple((prometheus_label(key), value) for key, value in labels if value)
 
 
-def _name(promise: Promise, series: _Series, shard: Shard, settings: Settings | None) -> str:
-    del promise, settings
+def _name(series: _Series, shard: Shard) -> str:
     name, labels = series
     every = [*labels, (_INSTANCE, shard.name), *shard.labels.items()]
     return f"{name}{{{','.join(f'{key}={quoted(value)}' for key, value in every)}}}"

@@ -10,7 +10,9 @@ import yaml
 
 from slo.durations import promql
 
-HEADER: Final = "# Made by `lumigate slo build` from slo/specs. Do not edit: `lumigate slo check` fails on drift.\n"
+HEADER: Final = (
+    "# Made by `lumigate slo build` from slo/specs. Do not edit: `lumigate slo check` fails on drift.\n"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,11 @@ class Record:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def content(self) -> dict[str, Any]:
-        return {"record": self.record, "expr": self.expr, **({"labels": dict(self.labels)} if self.labels else {})}
+        return {
+            "record": self.record,
+            "expr": self.expr,
+            **({"labels": dict(self.labels)} if self.labels else {}),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ _SEVERITIES: Final[tuple[Severity, ...]] = ("page", "ticket")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """A part of the traffic (1/`share`), and what happens to its series: counters reset, or samples missing or stale."""
+    """A part of the traffic (1/`share`), and what happens to its series: resets, samples missing or stale."""
 
     name: str
     share: int = 1
@@ -38,9 +38,10 @@ class Shard:
         for at in range(len(found)):
             if at < self.born_at or at in self.missing or (self.stale_at is not None and at > self.stale_at):
                 found[at] = None
-        for at in (self.missing.start if self.missing else None, self.stale_at):
-            if at is not None:
-                found[at] = STALE
+        ends = (self.missing.start if self.missing else None, self.stale_at)
+        for end in ends:
+            if end is not None:
+                found[end] = STALE
         return found
 
 
@@ -113,7 +114,9 @@ def _just_enough(promise: Promise, step: float, severities: tuple[Severity, ...]
     few = per_step([quiet, Segment(steps=least - 1, bad=1), Segment(steps=10)])
     found = [
         Scenario(
-            name=f"low traffic: {least - 1} events in an hour, every one of them bad", history=few, never=severities
+            name=f"low traffic: {least - 1} events in an hour, every one of them bad",
+            history=few,
+            never=severities,
         )
     ]
     if severities:
@@ -152,7 +155,9 @@ def _silent(promise: Promise, step: float, severities: tuple[Severity, ...]) -> 
         ),
         Scenario(name=f"a brief spike: one step at {peak / VOLUME:.0%} bad", history=spike),
         Scenario(
-            name="counters reset: the shard lost its state", history=steady, shards=(Shard(name="shard-0", resets_at=20),)
+            name="counters reset: the shard lost its state",
+            history=steady,
+            shards=(Shard(name="shard-0", resets_at=20),),
         ),
         Scenario(
             name="a deploy: new buckets, so new series beside the old",
@@ -173,7 +178,12 @@ def _silent(promise: Promise, step: float, severities: tuple[Severity, ...]) -> 
     ]
     for scenario in found:
         for severity in severities:
-            assert first_step(promise, scenario.history, step, severity) is None, (promise.name, scenario.name)
+            assert first_step(promise, scenario.history, step, severity) is None, (
+                promise.name,
+                scenario.name,
+            )
     return [
-        Scenario(name=s.name, history=s.history, shards=s.shards, never=severities) for s in found if severities
+        Scenario(name=s.name, history=s.history, shards=s.shards, never=severities)
+        for s in found
+        if severities
     ]

@@ -30,7 +30,7 @@ def _name(settings: Settings, ending: str) -> str:
 
 def _silence(settings: Settings) -> Alert:
     """No heartbeat: an idle service still beats, so the worker, its cron, the shard or the scrape is broken."""
-    step = settings.step_seconds
+    step, boards = settings.step_seconds, settings.dashboards
     observed = selector(records.OBSERVED, [f"{records.SERVICE}={quoted(settings.service)}"], {})
     minutes = promql((OBSERVED_STEPS + _SILENT_STEPS) * step)
     return Alert(
@@ -44,7 +44,7 @@ def _silence(settings: Settings) -> Alert:
             "summary": f"No heartbeat of {settings.service} for {minutes}: nothing is known of it.",
             "description": "An idle service still beats once a minute. The worker, its cron trigger, the counter shard "
             "or the scrape is broken, and no other alert can be trusted until it is mended.",
-            "dashboard": f"{settings.dashboards.grafana_url}/d/{settings.dashboards.uid('telemetry-delivered')}?from=now-6h&to=now",
+            "dashboard": f"{boards.grafana_url}/d/{boards.uid('telemetry-delivered')}?from=now-6h&to=now",
             "runbook_url": texts.runbook(settings, "telemetry-silent"),
         },
     )
@@ -75,7 +75,8 @@ def _stage(settings: Settings, stage: Stage) -> Alert:
     """A stage of the budget policy, by promise. Too few bad events are no evidence here either."""
     service = [f"{records.SERVICE}={quoted(settings.service)}"]
     spent, bad, least = (
-        selector(name, service, {}) for name in (records.BUDGET_SPENT, records.PERIOD_BAD, records.MINIMUM_BAD)
+        selector(name, service, {})
+        for name in (records.BUDGET_SPENT, records.PERIOD_BAD, records.MINIMUM_BAD)
     )
     enough = f"{bad} >= on({_IDENTITY}) {least}"
     return Alert(

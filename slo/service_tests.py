@@ -108,7 +108,11 @@ def _spent(
     test: Callable[..., dict[str, Any]], stages: list[str], policy: Policy, promise: Promise
 ) -> dict[str, Any]:
     """Between the first and the second stage: the first is told, the second is not."""
-    spent = (policy.stages[0].spent + policy.stages[1].spent) / 2 if len(policy.stages) > 1 else policy.stages[0].spent
+    spent = (
+        (policy.stages[0].spent + policy.stages[1].spent) / 2
+        if len(policy.stages) > 1
+        else policy.stages[0].spent
+    )
     bad = round(spent * float(promise.budget) * VOLUME * 100)
     history = per_step([Segment(steps=20, good=VOLUME * 100 - bad, bad=bad)])
     firing = [(20, alert, index == 0) for index, alert in enumerate(stages)]

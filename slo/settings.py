@@ -82,5 +82,8 @@ def load_settings(path: Path) -> Settings:
         return Settings.model_validate(documents[0].content)
     except ValidationError as error:
         raise SpecError(
-            [documents[0].fault(each["loc"], each["msg"].removeprefix("Value error, ")) for each in error.errors()]
+            [
+                documents[0].fault(each["loc"], each["msg"].removeprefix("Value error, "))
+                for each in error.errors()
+            ]
         ) from None

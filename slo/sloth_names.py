@@ -16,7 +16,6 @@ from slo.rules import Record
 from slo.windows import tiers
 
 _SAME: Final[Mapping[str, str]] = {
-    "slo:objective:ratio": records.OBJECTIVE,
     "slo:period_burn_rate:ratio": records.BUDGET_SPENT,
     "slo:period_error_budget_remaining:ratio": records.BUDGET_REMAINING,
 }
@@ -44,15 +43,19 @@ def sloth_records(promise: Promise, step: float) -> list[Record]:
     shortest = promql(min(windows))
     values = {
         **{name: recorded(promise, ours) for name, ours in _SAME.items()},
+        # a name of ours as well: Sloth's labels make it another series
+        "slo:objective:ratio": f"vector({promise.target})",
         "slo:error_budget:ratio": f"vector({promise.budget})",
         "slo:time_period:days": f"vector({promise.period / DAY:g})",
         "slo:current_burn_rate:ratio": recorded(promise, records.BURN_RATE, window=shortest),
     }
-    for name, value in values.items():
-        if name == records.OBJECTIVE:
-            value = f"vector({promise.target})"  # the name is ours as well; Sloth's labels make it another series
-        found.append(Record(record=name, expr=_bare(value), labels={**promise.labels, **labels}))
-    found.append(Record(record="sloth_slo_info", expr="vector(1)", labels={**promise.labels, **labels, **info}))
+    found += [
+        Record(record=name, expr=_bare(value), labels={**promise.labels, **labels})
+        for name, value in values.items()
+    ]
+    found.append(
+        Record(record="sloth_slo_info", expr="vector(1)", labels={**promise.labels, **labels, **info})
+    )
     return found
 
 

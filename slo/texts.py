@@ -1,7 +1,7 @@
 """What an alert tells the person it wakes: Go templates for Prometheus, and what they mean in words.
 
-Each text that needs a number beside the alert's own value names a query for it (`Figure`), so that Prometheus can run it
-inside the template and Grafana, whose templates cannot, can run it beside the condition.
+Each text that needs a number beside the alert's own value names a query for it (`Figure`), so that Prometheus can run
+it inside the template and Grafana, whose templates cannot, can run it beside the condition.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Figure:
     def prometheus(self) -> str:
         """A template that runs the query."""
         form = _PROMETHEUS_FORMS[self.form]
-        return f"{{{{ with query `{self.expr}` }}}}{{{{ . | first | value | {form} }}}}{{{{ else }}}}{self.missing}{{{{ end }}}}"
+        value = f"{{{{ . | first | value | {form} }}}}"
+        return f"{{{{ with query `{self.expr}` }}}}{value}{{{{ else }}}}{self.missing}{{{{ end }}}}"
 
 
 def budget_spent(promise: Promise) -> Figure:
@@ -43,7 +44,9 @@ def budget_spent(promise: Promise) -> Figure:
 
 
 def time_to_exhaustion(promise: Promise) -> Figure:
-    return Figure(expr=recorded(promise, records.EXHAUSTION), form="duration", missing="longer than the period")
+    return Figure(
+        expr=recorded(promise, records.EXHAUSTION), form="duration", missing="longer than the period"
+    )
 
 
 def in_words(promise: Promise) -> str:
@@ -56,8 +59,9 @@ def dashboard(settings: Settings, promise: Promise, hours: float) -> str:
     """A link to the dashboard that shows the cause, over the hours that matter, up to this evaluation."""
     boards = settings.dashboards
     variables = urlencode({"var-service": promise.service, "var-slo": promise.name})
+    value = "{{ . | first | value | printf `%.0f` }}"
     instants = [
-        f"{{{{ with query `1000 * (time() - {seconds:.15g})` }}}}{{{{ . | first | value | printf `%.0f` }}}}{{{{ end }}}}"
+        f"{{{{ with query `1000 * (time() - {seconds:.15g})` }}}}{value}{{{{ end }}}}"
         for seconds in (hours * 3600, 0)
     ]
     uid = boards.uid(promise.name)

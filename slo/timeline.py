@@ -92,7 +92,7 @@ def notation(samples: Sequence[Sample]) -> str:
                 break
             slope = following - here
             end += 1
-        parts.append(f"{value:g}" if end == at else f"{value:.15g}{slope:+.15g}x{end - at}")
+        parts.append(f"{value:.15g}" if end == at else f"{value:.15g}{slope:+.15g}x{end - at}")
         at = end + 1
     return " ".join(parts)
 

@@ -1,9 +1,9 @@
 """When a burn is worth waking someone: multi-window, multi-burn-rate tiers, and how many failures are evidence.
 
-After the Site Reliability Workbook, chapter 5 (https://sre.google/workbook/alerting-on-slos/): at 30 days a page for a
-budget burning 14.4 times too fast over 1 h and 5 m, or 6 times over 6 h and 30 m; a ticket for 3 times over 1 d and 2 h,
-or 1 time over 3 d and 6 h. For other periods the windows scale with the period and the factors stay, so that a tier
-keeps its meaning: the same share of the budget spent (2, 5, 10, 10 %), at the same speed.
+After the Site Reliability Workbook, chapter 5 (https://sre.google/workbook/alerting-on-slos/): at 30 days a page for
+a budget burning 14.4 times too fast over 1 h and 5 m, or 6 times over 6 h and 30 m; a ticket for 3 times over 1 d and
+2 h, or 1 time over 3 d and 6 h. For other periods the windows scale with the period and the factors stay, so that a
+tier keeps its meaning: the same share of the budget spent (2, 5, 10, 10 %), at the same speed.
 """
 
 from __future__ import annotations

@@ -60,9 +60,7 @@ def read_documents(path: Path, shown_as: str | None = None) -> list[Document]:
     for node in nodes:
         if node is None:
             continue
-        lines: dict[Location, int] = {}
-        for location, line in _walk(node, (), name):
-            lines[location] = line
+        lines = dict(_walk(node, (), name))
         loader = yaml.SafeLoader("")
         try:
             content = loader.construct_document(node)
@@ -79,7 +77,9 @@ def _walk(node: yaml.Node, location: Location, file: str) -> Iterator[tuple[Loca
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
-                raise SpecError([f"{file}:{key.start_mark.line + 1}: the key {key.value!r} stands here twice"])
+                raise SpecError(
+                    [f"{file}:{key.start_mark.line + 1}: the key {key.value!r} stands here twice"]
+                )
             seen.add(key.value)
             for place, line in _walk(value, (*location, key.value), file):
                 # a value is looked for on the line of its key

@@ -11,7 +11,7 @@ from lumigate.platform.workers.import_failure import BrokenIsolate
 try:
     from lumigate.platform.workers import isolate
 except ImportError as error:
-    isolate = BrokenIsolate(error)  # type: ignore[assignment]  # the same two functions
+    isolate = BrokenIsolate(error)  # type: ignore[assignment]  # the same functions
 
 
 class Default(WorkerEntrypoint):
@@ -25,9 +25,17 @@ class Default(WorkerEntrypoint):
 
 
 class MetricsShard(DurableObject):
-    """The counter shard: stores each batch before it acknowledges it."""
+    """The counter shard: the single writer of metric series."""
 
-    async def push(self, batch: Any) -> dict[str, Any]:
-        isolate_id, sequence = batch["isolate"], batch["sequence"]
-        await self.ctx.storage.put(f"batch:{isolate_id}:{sequence}", batch)
-        return {"accepted": True, "sequence": sequence}
+    def __init__(self, ctx: Any, env: Any) -> None:
+        super().__init__(ctx, env)
+        self._shard = isolate.open_shard(self.ctx)
+
+    async def push(self, batch: Any) -> Any:
+        return await self._shard.push(batch)
+
+    async def scrape(self, form: Any) -> Any:
+        return await self._shard.scrape(form)
+
+    async def alarm(self, alarm_info: Any = None) -> None:
+        await self._shard.alarm()

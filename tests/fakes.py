@@ -47,7 +47,6 @@ from lumigate.telemetry.host import PostResult
 from lumigate.telemetry.readable import ReadableSpan
 from lumigate.telemetry.records import HistogramPoint, NumberPoint
 
-
 NOW_SECONDS = 1_700_000_000
 ISSUER = "https://issuer.example/"
 AUDIENCE = "lumigate"
@@ -447,7 +446,10 @@ class FakePorts:
     blobs: BlobStore | None = None
     data_points: FakeDataPoints | None = field(default_factory=FakeDataPoints)
     rate_limit: FakeRateLimit | None = field(default_factory=FakeRateLimit)
-    shard: CounterShard | None = None
+    shards: dict[str, CounterShard] = field(default_factory=dict)
+
+    def shard(self, name: str) -> CounterShard | None:
+        return self.shards.get(name)
 
 
 def fake_ports(**overrides: Any) -> FakePorts:

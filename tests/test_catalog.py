@@ -14,9 +14,10 @@ from lumigate.catalog import METRICS, SPANS, WIDE_EVENT
 from lumigate.config import PROVIDER_BASE_URLS
 from lumigate.errors import LumigateError, Unauthenticated, UpstreamError
 from lumigate.instruments import Instruments
-from lumigate.llm.providers import PROVIDERS
+from lumigate.llm.providers import CONVENTIONAL_NAMES, PROVIDERS
 from lumigate.ports import FetchError
 from lumigate.scope import Facts
+from lumigate.shard import SHARD_METRICS
 from lumigate.telemetry.schema import OTHER, Attribute, InstrumentKind, Metric
 from lumigate.telemetry.self_metrics import SELF_METRICS
 from lumigate.telemetry.sinks.analytics_engine import MAX_COLUMNS, PointLayout
@@ -59,7 +60,9 @@ def test_names_are_unique() -> None:
 
 def test_every_metric_that_is_declared_is_listed() -> None:
     declared = {value.name for value in vars(catalog).values() if isinstance(value, Metric)}
-    assert {metric.name for metric in METRICS} == declared | {metric.name for metric in SELF_METRICS}
+    assert {metric.name for metric in METRICS} == declared | {
+        metric.name for metric in (*SELF_METRICS, *SHARD_METRICS)
+    }
 
 
 @BY_NAME
@@ -101,7 +104,7 @@ def test_every_instrument_is_one_of_the_catalogs_and_none_is_missing() -> None:
     """What the gateway records; the engine's metrics about itself are its own."""
     live = vars(make_scope().scope.instruments)
     elsewhere = {catalog.LOST_INVOCATIONS}  # the Tail Worker's
-    assert len(live) == len(METRICS) - len(SELF_METRICS) - len(elsewhere)
+    assert len(live) == len(METRICS) - len(SELF_METRICS) - len(SHARD_METRICS) - len(elsewhere)
     assert isinstance(make_scope().scope.instruments, Instruments)
 
 
@@ -175,7 +178,9 @@ def test_every_route_is_in_the_set() -> None:
 
 
 def test_every_provider_is_in_the_set() -> None:
-    assert set(PROVIDERS) == set(PROVIDER_BASE_URLS) == values_of(catalog.GEN_AI_PROVIDER)
+    assert set(PROVIDERS) == set(PROVIDER_BASE_URLS)
+    names = {CONVENTIONAL_NAMES.get(name, name) for name in PROVIDERS}
+    assert names <= values_of(catalog.GEN_AI_PROVIDER)
 
 
 @BY_NAME

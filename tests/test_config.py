@@ -39,7 +39,7 @@ def test_a_whole_environment_is_read() -> None:
     assert settings.jwt_leeway_seconds == 0
     assert settings.cache_l1_bytes == 1 << 20
     assert settings.upstream_timeout_seconds == 12.5
-    assert settings.models["fast"].model == "gpt-4o-mini"
+    assert [route.model for route in settings.models["fast"]] == ["gpt-4o-mini"]
     assert [key.tenant for key in settings.api_keys] == ["acme"]
     assert settings.providers["openai"].base_url == "https://upstream.example/v1"
     assert settings.telemetry.service_name == "gw"
@@ -132,7 +132,11 @@ def test_a_malformed_setting_stops_the_start_with_one_line_that_names_it(name: s
     [
         ({"provider": "openai"}, "MODELS.fast.model: is missing"),
         ({"model": "m"}, "MODELS.fast.provider: is missing"),
-        ({"provider": "acme", "model": "m"}, "MODELS.fast: unknown provider 'acme'; known: openai"),
+        (
+            {"provider": "acme", "model": "m"},
+            "MODELS.fast: unknown provider 'acme'; known: openai, anthropic, google, cohere, mistral, openrouter, "
+            "workers_ai",
+        ),
         (
             {"provider": "openai", "model": "m", "price": 1},
             "MODELS.fast.price: Extra inputs are not permitted",

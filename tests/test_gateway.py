@@ -639,7 +639,7 @@ def break_port(rig: GatewayUnderTest, port: str) -> None:
             rig.gateway.telemetry.tracer_provider.add_span_processor(Broken())
 
 
-EXPORT: dict[str, Any] = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.example"}
+EXPORT: dict[str, Any] = {"METRICS_VIA": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.example"}
 
 
 @pytest.mark.parametrize(

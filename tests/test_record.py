@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from lumigate import catalog
+from lumigate.courier import MetricsCourier
+from lumigate.instruments import Instruments
+from lumigate.metrics_settings import MetricsSettings
 from lumigate.record import RequestRecorder, rfc3339
 from lumigate.scope import Scope
 from lumigate.telemetry import Telemetry
@@ -33,8 +36,15 @@ class Rig:
             entropy=self.ports.entropy,
             metrics=catalog.METRICS,
         )
+        courier = MetricsCourier(
+            self.telemetry,
+            Instruments(self.telemetry),
+            MetricsSettings(via_shard=False),
+            clock=self.ports.clock,
+            entropy=self.ports.entropy,
+        )
         self.recorder = RequestRecorder(
-            self.telemetry, environment="test", version="1.2.3", silent_seconds=SILENT_SECONDS
+            self.telemetry, courier, environment="test", version="1.2.3", silent_seconds=SILENT_SECONDS
         )
         self.observed = Observed(self.telemetry)
         self._requests = 0

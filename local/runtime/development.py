@@ -19,6 +19,10 @@ _USD_PER_MTOK: Mapping[str, tuple[float, float]] = {
 _USUAL_MODEL = "gpt-5-mini"
 
 
+METRICS_TOKEN = "local-metrics"  # noqa: S105 - see below
+"""What a scraper shows the gateway on this machine; no secret, it listens on the loopback only."""
+
+
 def development_settings(*, jwks_url: str, openai_base_url: str) -> dict[str, Any]:
     """What the environment holds where the developer has set nothing."""
     models = {
@@ -32,6 +36,7 @@ def development_settings(*, jwks_url: str, openai_base_url: str) -> dict[str, An
         "JWKS_URL": jwks_url,
         "OPENAI_BASE_URL": openai_base_url,
         "OPENAI_API_KEY": "sk-mock",
+        "METRICS_TOKEN": METRICS_TOKEN,
         "MODELS": json.dumps(models),
     }
 

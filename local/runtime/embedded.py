@@ -98,7 +98,10 @@ class EmbeddedRuntime:
             self.settings = self._merged_settings()
             try:
                 self.ports = open_ports(
-                    data, rate_limit=self._rate_limit, rate_limit_period_seconds=self._rate_limit_period
+                    data,
+                    self.settings,
+                    rate_limit=self._rate_limit,
+                    rate_limit_period_seconds=self._rate_limit_period,
                 )
             except sqlite3.Error as error:
                 raise DataError(f"the database in {data} cannot be opened: {error}") from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
@@ -20,7 +21,7 @@ from local.runtime.http_client import new_http_client
 from local.runtime.key_value import SqliteKeyValue
 from local.runtime.post import HttpxPost
 from local.runtime.rate_limit import FixedWindowRateLimit
-from local.runtime.shard import SqliteCounterShard
+from local.runtime.shard import LocalShard, LocalShards
 from local.runtime.sqlite import Database
 
 DATABASE_NAME = "lumigate.sqlite3"
@@ -41,33 +42,42 @@ class LocalPorts:
     blobs: SqliteBlobs | None
     data_points: SqliteDataPoints | None
     rate_limit: FixedWindowRateLimit | None
-    shard: SqliteCounterShard | None
+    shards: LocalShards
     database: Database
     client: httpx.AsyncClient
+
+    def shard(self, name: str) -> LocalShard:
+        return self.shards.get(name)
 
     async def close(self, timeout_seconds: float = 5.0) -> None:
         """Let the background work end, then close the client and the database."""
         await self.background.drain(timeout_seconds)
+        await self.shards.close()
         await self.client.aclose()
         self.database.close()
 
 
 def open_ports(
-    data: Path, *, rate_limit: int | None = None, rate_limit_period_seconds: Literal[10, 60] = 60
+    data: Path,
+    environ: Mapping[str, Any] | None = None,
+    *,
+    rate_limit: int | None = None,
+    rate_limit_period_seconds: Literal[10, 60] = 60,
 ) -> LocalPorts:
     """Open the database in the folder `data` (made if need be) and build the adapters on it.
 
-    `rate_limit` None is a deployment without that binding.
+    `environ` holds the settings of the counter shards; `rate_limit` None is a deployment without that binding.
     """
     clock = AnchoredClock()
     background = BackgroundTasks()
     database = Database(data / DATABASE_NAME)
     client = new_http_client()
+    entropy, post = SystemEntropy(), HttpxPost(client)
     return LocalPorts(
         clock=clock,
-        entropy=SystemEntropy(),
+        entropy=entropy,
         fetch=HttpxFetch(client, background),
-        post=HttpxPost(client),
+        post=post,
         crypto=LocalCrypto(),
         background=background,
         console=ListeningConsole(),
@@ -77,7 +87,7 @@ def open_ports(
         rate_limit=None
         if rate_limit is None
         else FixedWindowRateLimit(clock, limit=rate_limit, period_seconds=rate_limit_period_seconds),
-        shard=SqliteCounterShard(database, clock),
+        shards=LocalShards(data / "shards", environ or {}, clock=clock, entropy=entropy, post=post),
         database=database,
         client=client,
     )

@@ -1,4 +1,4 @@
-"""SQLite under the stand-ins for KV, R2, Analytics Engine and the counter shard.
+"""SQLite under the stand-ins for KV, R2 and Analytics Engine.
 
 Rules: write-ahead log; each statement commits by itself; what is small runs on the loop's thread, because a
 statement takes 3-20 us and a hop to a thread more; values over `LARGE_BYTES`, and folding the log back into the
@@ -37,9 +37,6 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS key_value (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires_ns INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS key_value_by_expiry ON key_value (expires_ns);
 CREATE TABLE IF NOT EXISTS blobs (key TEXT PRIMARY KEY, value BLOB NOT NULL, stored_ns INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS shard_batches (
-    id INTEGER PRIMARY KEY, stored_ns INTEGER NOT NULL, batch TEXT NOT NULL
-);
 """
 
 type Row = tuple[Any, ...]

@@ -7,6 +7,7 @@ names its HTTP conventions; there is none for caches and token checks, so ours a
 
 from __future__ import annotations
 
+from lumigate.shard.self_metrics import SHARD_METRICS
 from lumigate.telemetry.schema import Attribute, EventField, InstrumentKind, Metric, PointColumn, SpanType
 from lumigate.telemetry.self_metrics import SELF_METRICS
 
@@ -20,7 +21,7 @@ HTTP_METHOD = Attribute(
 HTTP_ROUTE = Attribute(
     key="http.route",
     description="The route's template; empty where none matched.",
-    values=frozenset({"/health", "/v1/chat/completions", "/v1/models", ""}),
+    values=frozenset({"/health", "/metrics", "/v1/chat/completions", "/v1/models", ""}),
 )
 HTTP_STATUS = Attribute(
     key="http.response.status_code", description="The status that was answered.", type=int
@@ -91,7 +92,16 @@ GEN_AI_OPERATION = Attribute(
     key="gen_ai.operation.name", description="The operation asked for.", values=frozenset({"chat"})
 )
 GEN_AI_PROVIDER = Attribute(
-    key="gen_ai.provider.name", description="Who answered.", values=frozenset({"openai"})
+    key="gen_ai.provider.name",
+    description="Who answered, by the conventions' names where there is one.",
+    values=frozenset(
+        {
+            *("openai", "anthropic", "gcp.gemini", "cohere", "mistral_ai", "openrouter", "workers_ai"),
+            # Well-known to the conventions, for providers that an operator adds under these names.
+            *("azure.ai.openai", "azure.ai.inference", "aws.bedrock", "gcp.vertex_ai", "gcp.gen_ai"),
+            *("deepseek", "groq", "ibm.watsonx.ai", "perplexity", "x_ai", "moonshot_ai"),
+        }
+    ),
 )
 GEN_AI_MODEL = Attribute(
     key="gen_ai.request.model",
@@ -154,6 +164,11 @@ DEPLOY_RESULT = Attribute(
     key="lumigate.deploy.result",
     description="What became of a deployment.",
     values=frozenset({"kept", "rolled_back"}),
+)
+BATCH_RESULT = Attribute(
+    key="lumigate.metrics.result",
+    description="What the shard said; `unanswered` ones are sent again, `expired` and `refused` ones are not.",
+    values=frozenset({"stored", "duplicate", "refused", "unanswered", "expired"}),
 )
 MODULE = Attribute(key="lumigate.module", description="A module that could not be imported.")
 
@@ -337,6 +352,13 @@ DEPLOYS = Metric(
     description="Deployments by what became of them: counted once it is settled.",
     attributes=(DEPLOY_RESULT,),
 )
+METRIC_BATCHES = Metric(
+    name="lumigate.metrics.batches",
+    unit="{batch}",
+    kind=InstrumentKind.COUNTER,
+    description="Batches of deltas that isolates sent to a counter shard, by what became of them.",
+    attributes=(BATCH_RESULT,),
+)
 IMPORT_FAILURES = Metric(
     name="lumigate.worker.import_failures",
     unit="{failure}",
@@ -383,10 +405,12 @@ METRICS: tuple[Metric, ...] = (
     LLM_COST,
     REQUEST_COST,
     DEPLOYS,
+    METRIC_BATCHES,
     IMPORT_FAILURES,
     LOST_INVOCATIONS,
     HEARTBEAT,
     *SELF_METRICS,
+    *SHARD_METRICS,
 )
 
 # --- spans -----------------------------------------------------------------------------------------------------------

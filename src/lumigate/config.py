@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -23,21 +22,21 @@ from pydantic import (
 
 from lumigate import strict_json
 from lumigate.errors import ConfigurationError
+from lumigate.metrics_settings import MetricsSettings
+from lumigate.model_table import (
+    AI_GATEWAY_PATHS,
+    PROVIDER_BASE_URLS,
+    CustomProvider,
+    Frozen,
+    HttpUrl,
+    ModelRoute,
+    ModelTable,
+    ProviderAccess,
+    check_provider_names,
+)
 from lumigate.telemetry import TelemetryConfig
 
-PROVIDER_BASE_URLS = {"openai": "https://api.openai.com/v1"}
-"""The providers there are, and where each is unless `<PROVIDER>_BASE_URL` says otherwise."""
-
-
-def _http_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:  # a port or an address that is none
-        valid = False
-    if not valid or any(c.isspace() for c in value):
-        raise ValueError("must be an http or https URL")
-    return value.rstrip("/")
+__all__ = ["PROVIDER_BASE_URLS", "ApiKey", "ModelRoute", "ProviderAccess", "Settings"]
 
 
 def _json_if_text(value: Any) -> Any:
@@ -54,44 +53,11 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 ByteCount = Annotated[int, Field(gt=0)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class ModelRoute(_Frozen):
-    """What an alias stands for: a provider, its name for the model, and prices in USD per million tokens."""
-
-    provider: str
-    model: str
-    input_usd_per_mtok: float | None = Field(default=None, ge=0)
-    output_usd_per_mtok: float | None = Field(default=None, ge=0)
-
-    @model_validator(mode="after")
-    def _known_provider(self) -> Self:
-        if self.provider not in PROVIDER_BASE_URLS:
-            raise ValueError(f"unknown provider {self.provider!r}; known: {', '.join(PROVIDER_BASE_URLS)}")
-        return self
-
-
-class ProviderAccess(_Frozen):
-    """How a provider is reached."""
-
-    name: str
-    base_url: HttpUrl
-    api_key: SecretStr | None = None
-    headers: tuple[tuple[str, SecretStr], ...] = ()
-
-    def header_values(self) -> dict[str, str]:
-        """Headers that every call carries beside the provider's own; secrets in the clear."""
-        return {name: value.get_secret_value() for name, value in self.headers}
-
-
-class ApiKey(_Frozen):
+class ApiKey(Frozen):
     """A caller known by the SHA-256 of a key, so that the key itself is stored nowhere."""
 
     tenant: str = Field(min_length=1, max_length=96)
@@ -112,7 +78,7 @@ def _api_keys(value: Any) -> Any:
     return keys
 
 
-class _Environment(_Frozen):
+class _Environment(Frozen):
     """The settings by the names they have in the environment."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -124,7 +90,12 @@ class _Environment(_Frozen):
     JWT_LEEWAY_SECONDS: Annotated[float, Field(ge=0, le=300)] = 30
     JWT_TENANT_CLAIM: str = "tenant"
     API_KEYS: Annotated[tuple[ApiKey, ...], BeforeValidator(_api_keys)] = ()
-    MODELS: Annotated[dict[str, ModelRoute], BeforeValidator(_json_if_text)]
+    MODELS: Annotated[ModelTable, BeforeValidator(_json_if_text)]
+    PROVIDERS: Annotated[
+        dict[str, CustomProvider], BeforeValidator(_json_if_text), AfterValidator(check_provider_names)
+    ] = Field(default_factory=dict)
+    AI_GATEWAY_URL: HttpUrl | None = None
+    AI_GATEWAY_TOKEN: SecretStr | None = None
     CACHE_L1_TTL_SECONDS: Seconds = 300
     CACHE_L1_BYTES: ByteCount = 10 * 1024 * 1024
     CACHE_L2_TTL_SECONDS: Annotated[int, Field(ge=60)] = 3600
@@ -146,6 +117,16 @@ class _Environment(_Frozen):
             raise ValueError("MODELS: names no model")
         return self
 
+    @model_validator(mode="after")
+    def _providers_are_known(self) -> Self:
+        known = [*PROVIDER_BASE_URLS, *self.PROVIDERS]
+        for alias, routes in self.MODELS.items():
+            for route in routes if isinstance(routes, tuple) else (routes,):
+                if route.provider not in known:
+                    name = route.provider[:64]
+                    raise ValueError(f"MODELS.{alias}: unknown provider {name!r}; known: {', '.join(known)}")
+        return self
+
 
 class Settings(BaseModel):
     """Everything the application was told. Build it with `from_environ`."""
@@ -159,7 +140,7 @@ class Settings(BaseModel):
     jwt_leeway_seconds: float
     jwt_tenant_claim: str
     api_keys: tuple[ApiKey, ...]
-    models: dict[str, ModelRoute]
+    models: dict[str, tuple[ModelRoute, ...]]
     providers: dict[str, ProviderAccess]
     cache_l1_ttl_seconds: float
     cache_l1_bytes: int
@@ -169,6 +150,7 @@ class Settings(BaseModel):
     upstream_timeout_seconds: float
     stream_idle_seconds: float
     rate_limit_period_seconds: int
+    metrics: MetricsSettings
     telemetry: TelemetryConfig
 
     @classmethod
@@ -179,26 +161,58 @@ class Settings(BaseModel):
             parsed = _Environment.model_validate(present)
         except ValidationError as error:
             raise ConfigurationError(*_first_problem(error)) from None
-        providers = {name: _provider(name, present) for name in PROVIDER_BASE_URLS}
         flat = {name.lower(): getattr(parsed, name) for name in _Environment.model_fields}
+        for name in ("providers", "ai_gateway_url", "ai_gateway_token"):
+            del flat[name]
+        flat["models"] = {
+            alias: routes if isinstance(routes, tuple) else (routes,)
+            for alias, routes in parsed.MODELS.items()
+        }
         texts = {name: str(value) for name, value in present.items() if isinstance(value, str | int | float)}
-        return cls(**flat, providers=providers, telemetry=TelemetryConfig.from_environ(texts))
+        return cls(
+            **flat,
+            providers=_providers(parsed, present),
+            metrics=MetricsSettings.from_environ(present),
+            telemetry=TelemetryConfig.from_environ(texts),
+        )
 
 
-def _provider(name: str, environ: Mapping[str, Any]) -> ProviderAccess:
+def _providers(parsed: _Environment, environ: Mapping[str, Any]) -> dict[str, ProviderAccess]:
+    """How each provider is reached: at its own address, through the AI Gateway, or where it is for everyone."""
+    found = {}
+    gateway = parsed.AI_GATEWAY_URL
+    for name, default in PROVIDER_BASE_URLS.items():
+        base_url = f"{gateway}/{AI_GATEWAY_PATHS[name]}" if gateway else default
+        found[name] = _provider(name, name, base_url, parsed, environ)
+    for name, custom in parsed.PROVIDERS.items():
+        found[name] = _provider(name, custom.api, custom.base_url, parsed, environ)
+    return found
+
+
+def _provider(
+    name: str, api: str, base_url: str, parsed: _Environment, environ: Mapping[str, Any]
+) -> ProviderAccess:
     prefix = name.upper()
-    base_url = environ.get(f"{prefix}_BASE_URL", PROVIDER_BASE_URLS[name])
+    gateway, token = parsed.AI_GATEWAY_URL, parsed.AI_GATEWAY_TOKEN
+    given = environ.get(f"{prefix}_BASE_URL", base_url)
+    through_gateway = gateway is not None and isinstance(given, str) and given.startswith(gateway)
+    headers: tuple[tuple[str, SecretStr], ...] = ()
+    if through_gateway and token is not None:
+        headers = (("cf-aig-authorization", SecretStr(f"Bearer {token.get_secret_value()}")),)
     try:
-        return ProviderAccess(name=name, base_url=base_url, api_key=environ.get(f"{prefix}_API_KEY"))
+        return ProviderAccess(
+            name=name, api=api, base_url=given, api_key=environ.get(f"{prefix}_API_KEY"), headers=headers
+        )
     except ValidationError as error:
         field, problem = _first_problem(error)
-        raise ConfigurationError(f"{prefix}_{field.upper()}", problem) from None
+        raise ConfigurationError(f"{prefix}_{field.partition('.')[0].upper()}", problem) from None
 
 
 def _first_problem(error: ValidationError) -> tuple[str, str]:
     """The setting that is wrong and what is wrong with it, without the offending value."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    # Parts in angle brackets name a branch of a union; they mean nothing to whoever wrote the setting.
+    where = ".".join(part for part in map(str, first["loc"]) if not part.startswith("<"))
     problem = "is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
     if where:
         return where, problem

@@ -245,6 +245,16 @@ class UpstreamRefused(UpstreamError):
         self.status = status
 
 
+class ShardsUnavailable(LumigateError):
+    """No counter shard answered a scrape."""
+
+    status = 503
+    code = "shards_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The counter shards do not answer right now.", headers={"retry-after": "5"})
+
+
 class InternalError(LumigateError):
     """Our own fault. The message tells nothing; the trace does."""
 

@@ -16,17 +16,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from opentelemetry.trace import SpanKind
 
 from lumigate import __version__, catalog
 from lumigate.api.chat import ChatCompletions
 from lumigate.api.health import health
+from lumigate.api.metrics import Metrics
 from lumigate.api.models import Models
 from lumigate.auth.authenticator import Authenticator
 from lumigate.auth.rate_limit import RateLimiter
 from lumigate.cache.tiers import TieredCache
 from lumigate.config import Settings
+from lumigate.courier import MetricsCourier
 from lumigate.errors import (
     CallerError,
     ImportFailed,
@@ -43,7 +46,7 @@ from lumigate.llm.router import Router
 from lumigate.ports import Clock, Entropy, Ports
 from lumigate.record import RequestRecorder, rfc3339
 from lumigate.scope import Facts, Scope
-from lumigate.telemetry import Host, Telemetry
+from lumigate.telemetry import Telemetry
 
 type Handler = Callable[[Scope], Awaitable[Response]]
 
@@ -68,7 +71,7 @@ class Gateway:
         self._entropy = entropy
         self._version = version
         self.telemetry = Telemetry(
-            settings.telemetry,
+            replace(settings.telemetry, exports_own_metrics=not settings.metrics.via_shard),
             clock=clock,
             entropy=entropy,
             metrics=catalog.METRICS,
@@ -80,8 +83,12 @@ class Gateway:
         )
         self._tracer = self.telemetry.tracer("lumigate", version)
         self._instruments = Instruments(self.telemetry)
+        self._courier = MetricsCourier(
+            self.telemetry, self._instruments, settings.metrics, clock=clock, entropy=entropy
+        )
         self._recorder = RequestRecorder(
             self.telemetry,
+            self._courier,
             environment=settings.environment,
             version=version,
             silent_seconds=max(settings.upstream_timeout_seconds, settings.stream_idle_seconds)
@@ -99,6 +106,9 @@ class Gateway:
         self._routes: RouteTable[Handler] = RouteTable(
             {
                 ("GET", "/health"): Endpoint(template="/health", handler=health, authenticated=False),
+                ("GET", "/metrics"): Endpoint(
+                    template="/metrics", handler=Metrics(settings.metrics), authenticated=False
+                ),
                 ("GET", "/v1/models"): Endpoint(template="/v1/models", handler=Models(router)),
                 ("POST", "/v1/chat/completions"): Endpoint(template="/v1/chat/completions", handler=chat),
             }
@@ -143,7 +153,7 @@ class Gateway:
 
     async def flush(self, ports: Ports) -> None:
         """Export everything that is buffered, now."""
-        await self.telemetry.flush(Host(post=ports.post, background=ports.background))
+        await self.telemetry.flush(self._courier.host(ports))
 
     def _arrive(self, request: Request, ports: Ports) -> Scope:
         route = self._routes.template(request.path)

@@ -30,5 +30,6 @@ class Instruments:
         self.llm_output_tokens = instrument(catalog.LLM_OUTPUT_TOKENS)
         self.llm_attempts = instrument(catalog.LLM_ATTEMPTS)
         self.llm_cost = instrument(catalog.LLM_COST)
+        self.metric_batches = instrument(catalog.METRIC_BATCHES)
         self.import_failures = instrument(catalog.IMPORT_FAILURES)
         self.heartbeat = instrument(catalog.HEARTBEAT)

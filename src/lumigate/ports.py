@@ -141,10 +141,14 @@ class Crypto(Protocol):
 
 
 class CounterShard(Protocol):
-    """The single logical writer of metric streams (a Durable Object)."""
+    """A single logical writer of metric streams (a Durable Object). May raise anything when it cannot be reached."""
 
     async def push(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Hand over one batch of deltas; returns once it is stored."""
+        """Hand over one batch of deltas; returns what became of it (`lumigate.shard.Shard.push`)."""
+        ...
+
+    async def scrape(self, form: Mapping[str, Any]) -> str:
+        """Its part of an exposition in the format whose fields `form` holds."""
         ...
 
 
@@ -179,5 +183,6 @@ class Ports(Protocol):
     def data_points(self) -> DataPoints | None: ...
     @property
     def rate_limit(self) -> RateLimit | None: ...
-    @property
-    def shard(self) -> CounterShard | None: ...
+    def shard(self, name: str) -> CounterShard | None:
+        """The counter shard of that name."""
+        ...

@@ -14,9 +14,10 @@ from typing import Any
 from opentelemetry.trace import StatusCode
 
 from lumigate.catalog import DATA_POINT, WIDE_EVENT
+from lumigate.courier import MetricsCourier
 from lumigate.ports import Ports
 from lumigate.scope import Scope
-from lumigate.telemetry import Host, Telemetry
+from lumigate.telemetry import Telemetry
 from lumigate.telemetry.sinks.analytics_engine import build_point
 from lumigate.telemetry.sinks.wide_event import build_event
 
@@ -27,9 +28,16 @@ class RequestRecorder:
     """One an isolate."""
 
     def __init__(
-        self, telemetry: Telemetry, *, environment: str, version: str, silent_seconds: float
+        self,
+        telemetry: Telemetry,
+        courier: MetricsCourier,
+        *,
+        environment: str,
+        version: str,
+        silent_seconds: float,
     ) -> None:
         self._telemetry = telemetry
+        self._courier = courier
         self._environment = environment
         self._version = version
         self._silent_ns = int(silent_seconds * 1e9)
@@ -64,7 +72,7 @@ class RequestRecorder:
         self._attempt(self._end_span, scope)
         self._attempt(self._record_metrics, scope, duration_ns)
         self._attempt(self._write, scope, ports, duration_ns)
-        self._attempt(self._telemetry.after_request, Host(post=ports.post, background=ports.background))
+        self._attempt(self._telemetry.after_request, self._courier.host(ports))
 
     def write_event(self, ports: Ports, values: Mapping[str, Any]) -> None:
         """One line on the console. Never raises."""

@@ -37,6 +37,9 @@ SETTINGS: dict[str, Any] = {
     "STREAM_IDLE_SECONDS": "1",
     "MAX_BODY_BYTES": "200000",
     "OTEL_BSP_SCHEDULE_DELAY": "50",
+    "METRICS_TOKEN": "blackbox-metrics",
+    "METRICS_EXPORT_SECONDS": "0.5",
+    "METRICS_SCRAPE_HOLD_SECONDS": "0",
 }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import Counter
 from typing import Any
 
 import httpx
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.blackbox.conftest import Stage
@@ -123,24 +125,34 @@ def test_one_wide_event_tells_the_request(staged: Stage, http: httpx.Client) -> 
     assert event["cost_usd"] > 0
 
 
-def test_metrics_arrive_with_the_right_counts(staged: Stage, http: httpx.Client) -> None:
+def test_metrics_arrive_cumulative_with_the_right_counts(staged: Stage, http: httpx.Client) -> None:
     assert staged.collector is not None
 
-    def wrong_tokens(collector: Collector) -> int:
-        """Deltas of refused checks whose reason is `missing`, summed over all exports."""
-        total = 0
-        for metric in collector.metrics():
-            if metric.name == "lumigate.auth.checks":
-                for point in metric.sum.data_points:
-                    if attributes(point).get("lumigate.auth.reason") == "missing":
-                        total += point.as_int
-        return total
+    def refused(collector: Collector) -> int:
+        """Checks refused for want of a token: the highest total that was exported."""
+        return max(
+            (
+                point.as_int
+                for metric in collector.metrics()
+                if metric.name == "lumigate.auth.checks"
+                for point in metric.sum.data_points
+                if attributes(point).get("lumigate.auth.reason") == "missing"
+            ),
+            default=0,
+        )
 
-    before = wrong_tokens(staged.collector)
+    http.get("/v1/models")
+    staged.collector.wait_for(lambda collector: refused(collector) > 0)
+    time.sleep(1.5)  # what other tests left behind has been exported by then
+    before = refused(staged.collector)
     for _ in range(5):
         http.get("/v1/models")
-    staged.collector.wait_for(lambda collector: wrong_tokens(collector) == before + 5)
-    duration = next(m for m in staged.collector.metrics() if m.name == "http.server.request.duration")
+    staged.collector.wait_for(lambda collector: refused(collector) == before + 5)
+    metrics = staged.collector.metrics()
+    checks = next(m for m in metrics if m.name == "lumigate.auth.checks")
+    assert checks.sum.aggregation_temporality == AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+    assert checks.sum.is_monotonic
+    duration = next(m for m in metrics if m.name == "http.server.request.duration")
     assert duration.unit == "s"
     assert list(duration.histogram.data_points[0].explicit_bounds)[:3] == [0.005, 0.01, 0.025]
 

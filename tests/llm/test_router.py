@@ -8,14 +8,14 @@ from lumigate.llm.router import Router
 from tests.fakes import make_scope, make_settings
 
 
-def make_router(**models: ModelRoute) -> Router:
+def make_router(**models: tuple[ModelRoute, ...]) -> Router:
     settings = make_settings()
     return Router(models or settings.models, settings.providers)
 
 
 def test_a_policy_changes_when_the_table_does() -> None:
-    one = make_router(fast=ModelRoute(provider="openai", model="a")).policy("fast")
-    other = make_router(fast=ModelRoute(provider="openai", model="b")).policy("fast")
+    one = make_router(fast=(ModelRoute(provider="openai", model="a"),)).policy("fast")
+    other = make_router(fast=(ModelRoute(provider="openai", model="b"),)).policy("fast")
     assert one != other
 
 
@@ -51,5 +51,5 @@ def test_the_cost_is_usage_at_the_tables_prices() -> None:
 
 
 def test_a_model_without_prices_costs_nothing_that_we_know_of() -> None:
-    target = make_router(free=ModelRoute(provider="openai", model="m")).targets["free"]
+    target = make_router(free=(ModelRoute(provider="openai", model="m"),)).targets["free"]
     assert target.cost_usd(1_000_000, 1_000_000) == 0

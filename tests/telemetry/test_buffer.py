@@ -115,15 +115,19 @@ def test_too_large_a_batch_is_halved_down_to_single_records() -> None:
 def test_a_newer_cumulative_collection_replaces_the_older() -> None:
     """It holds all that they said, so nothing is dropped."""
     queue, counts = make_queue(newest_only=True)
-    queue.put([entry("old")])
+
+    def of(key: str, name: str) -> Entry:
+        return Entry([name], 1, 10, key=key)
+
+    queue.put([of("a", "old a"), of("b", "old b")])
     sending = queue.take(0, 100, exclusive=True)
     assert sending is not None
-    queue.put([entry("newer")])
-    queue.put([entry("newest")])
+    queue.put([of("a", "newer a")])
+    queue.put([of("a", "newest a")])
     queue.give_back(sending)
     batch = queue.take(0, 100, exclusive=True)
     assert batch is not None
-    assert batch.records() == ["newest"]
+    assert batch.records() == ["old b", "newest a"]
     assert counts.dropped == {}
 
 

@@ -354,3 +354,40 @@ async def test_counts_measured_during_an_outage_are_not_lost() -> None:
                 delivered += sum(int(point["asInt"]) for point in metric["sum"]["dataPoints"])
     assert delivered == 400
     assert rig.telemetry.stats().dropped == {}
+
+
+async def test_a_host_may_have_something_of_its_own_done_with_each_flush() -> None:
+    """How deltas reach the counter shard; its failure costs the exports nothing."""
+    rig = make_rig(strict=False)
+    calls: list[int] = []
+
+    async def deliver() -> None:
+        calls.append(len(rig.telemetry.collect_deltas()))
+        raise RuntimeError("the shard is gone")
+
+    rig.telemetry.tracer("t").start_span("s", parent=None).end()
+    rig.telemetry.after_request(Host(post=rig.post, background=rig.background, on_flush=deliver))
+    await rig.background.settle()
+    assert len(calls) == 1
+    assert rig.post.span_names() == ["s"]
+    assert rig.telemetry.stats().errors == {"on_flush": 1}
+    nowhere = make_rig({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, strict=False)
+    nowhere.telemetry.after_request(Host(post=rig.post, background=rig.background, on_flush=deliver))
+    await rig.background.settle()
+    assert len(calls) == 2
+
+
+async def test_metrics_collected_elsewhere_are_exported_and_replace_only_their_like() -> None:
+    """As the counter shard does: cumulative, beside the engine's own."""
+    rig = make_rig({"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "cumulative"})
+    other = make_rig()
+    counter = other.telemetry.meter_provider.get_meter("shard").create_counter("elsewhere")
+    for _ in range(2):
+        counter.add(1)
+        rig.telemetry.export_metrics(other.telemetry.meter_provider.collect(other.clock.time_ns))
+    rig.telemetry.meter_provider.get_meter("m").create_counter("own").add(1)
+    await rig.flush()
+    names = [metric["name"] for metric in rig.post.of("metrics")[0].every_metric()]
+    assert names.count("elsewhere") == 1
+    assert "own" in names
+    assert rig.telemetry.stats().queues[1].items == 0

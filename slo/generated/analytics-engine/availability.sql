@@ -20,4 +20,4 @@ SELECT
 FROM lumigate_requests_production
 WHERE timestamp > NOW() - INTERVAL '30' DAY
   AND blob3 NOT IN ('refused', 'client_abort')
-  AND blob1 != '/health'
+  AND blob1 NOT IN ('/health', '/metrics')

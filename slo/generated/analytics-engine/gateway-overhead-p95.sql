@@ -19,4 +19,4 @@ SELECT
   SUM(_sample_interval) AS total_2592000
 FROM lumigate_requests_production
 WHERE timestamp > NOW() - INTERVAL '30' DAY
-  AND blob1 != '/health'
+  AND blob1 NOT IN ('/health', '/metrics')

@@ -23,6 +23,7 @@ from lumigate.errors import (
 )
 from lumigate.llm.chat import ChatRequest
 from lumigate.llm.provider import Answer, BadAnswer
+from lumigate.llm.providers import CONVENTIONAL_NAMES
 from lumigate.llm.router import Target
 from lumigate.ports import FetchError, FetchResponse
 from lumigate.scope import Scope, fail_span
@@ -46,7 +47,11 @@ class ModelCall:
         facts = scope.facts
         facts.attempts += 1
         model = target.route.model
-        self._model_labels = {"gen_ai.provider.name": target.route.provider, "gen_ai.request.model": model}
+        provider = target.route.provider
+        self._model_labels = {
+            "gen_ai.provider.name": CONVENTIONAL_NAMES.get(provider, provider),
+            "gen_ai.request.model": model,
+        }
         self._labels = {"gen_ai.operation.name": "chat", **self._model_labels}
         self.span = scope.tracer.start_span(
             f"chat {model}",
@@ -97,7 +102,10 @@ class ModelCall:
         return response
 
     async def read(self, limit_bytes: int, idle_timeout_seconds: float) -> bytes:
-        """The whole of an answer that is not a stream, in canonical form. Raises an `UpstreamError` with the call finished."""
+        """The whole of an answer that is not a stream, in canonical form.
+
+        Raises an `UpstreamError` with the call finished.
+        """
         assert self._response is not None
         name = self.target.access.name
         try:

@@ -136,7 +136,7 @@ def functions_of(body: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
         return []
     if not isinstance(tools, list):
         raise InvalidRequest("must be a list", param="tools")
-    functions = []
+    functions: list[tuple[str, Mapping[str, Any]]] = []
     for index, tool in enumerate(tools):
         where = f"tools.{index}"
         function = tool.get("function") if isinstance(tool, dict) else None

@@ -127,7 +127,7 @@ BOOKKEEPING = frozenset(
         "stream_options",
     }
 )
-"""Parameters that steer OpenAI's records of the caller, not the answer: they end here unless a provider has the like."""
+"""Parameters about OpenAI's records of the caller, not about the answer: they end here where there is no like."""
 
 
 def refuse_unknown(access: ProviderAccess, body: Mapping[str, Any], known: frozenset[str]) -> None:

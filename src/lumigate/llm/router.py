@@ -34,15 +34,17 @@ class Target:
 class Router:
     """The routing table of `MODELS`."""
 
-    def __init__(self, models: Mapping[str, ModelRoute], providers: Mapping[str, ProviderAccess]) -> None:
+    def __init__(
+        self, models: Mapping[str, tuple[ModelRoute, ...]], providers: Mapping[str, ProviderAccess]
+    ) -> None:
         self._targets = {
             alias: Target(
                 alias=alias,
-                route=route,
-                access=providers[route.provider],
-                provider=PROVIDERS[route.provider],
+                route=routes[0],
+                access=providers[routes[0].provider],
+                provider=PROVIDERS[providers[routes[0].provider].api],
             )
-            for alias, route in models.items()
+            for alias, routes in models.items()
         }
 
     @property

@@ -33,15 +33,26 @@ def find_emails(text: str) -> Iterator[Finding]:
         if length > _MAX_LOCAL:
             continue
         local = before[len(before) - length :].lstrip(".-")
-        domain = _DOMAIN.match(text, at + 1, at + 2 + _MAX_DOMAIN)
-        if local and domain and _is_mailbox(local, domain[0], text[domain.end() : domain.end() + 1]):
-            yield Finding(Kind.EMAIL, at - len(local), domain.end())
+        reach = _DOMAIN.match(text, at + 1, at + 2 + _MAX_DOMAIN)
+        if local and reach and len(reach[0]) <= _MAX_DOMAIN:
+            domain = _up_to_a_top_domain(reach[0])
+            end = at + 1 + len(domain)
+            if domain and _is_mailbox(local, domain, text[end : end + 1]):
+                yield Finding(Kind.EMAIL, at - len(local), end)
+
+
+def _up_to_a_top_domain(name: str) -> str:
+    """The name without what follows its last label that can be a top domain; empty if none but the first can."""
+    labels = name.split(".")
+    while len(labels) > 1:
+        top = labels[-1]
+        if (len(top) >= 2 and top.isalpha()) or top.startswith("xn--"):
+            return ".".join(labels)
+        labels.pop()
+    return ""
 
 
 def _is_mailbox(local: str, domain: str, after: str) -> bool:
-    top = domain[domain.rindex(".") + 1 :]
-    if len(domain) > _MAX_DOMAIN or (not (top.isalpha() and len(top) >= 2) and not top.startswith("xn--")):
-        return False
     if after == "(" or (after == ":" and local == "git"):  # a product of matrices, a remote of git
         return False
     return not _VERSION.match(domain) and not _SCALED_IMAGE.match(domain)

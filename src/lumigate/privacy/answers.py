@@ -89,7 +89,11 @@ class ChunkRestorer:
 def _add_arguments(delta: dict[str, Any], number: int, rest: str) -> None:
     calls = delta.setdefault("tool_calls", [])
     for call in calls:
-        if isinstance(call, dict) and call.get("index", 0) == number and isinstance(call.get("function"), dict):
+        if (
+            isinstance(call, dict)
+            and call.get("index", 0) == number
+            and isinstance(call.get("function"), dict)
+        ):
             call["function"]["arguments"] = (call["function"].get("arguments") or "") + rest
             return
     calls.append({"index": number, "function": {"arguments": rest}})

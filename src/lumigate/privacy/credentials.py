@@ -33,7 +33,9 @@ def _marked_long(mark: str, least: int = 20, before: str = "") -> tuple[str, re.
 
 
 _MARKED = (
-    _marked_long("sk-", before=rf"(?=[A-Za-z_-]{{0,{MAX_TOKEN_CHARS}}}+[0-9])"),  # OpenAI, Anthropic, OpenRouter
+    _marked_long(
+        "sk-", before=rf"(?=[A-Za-z_-]{{0,{MAX_TOKEN_CHARS}}}+[0-9])"
+    ),  # OpenAI, Anthropic, OpenRouter
     *(
         _marked(f"{who}_{mode}_", rf"[A-Za-z0-9]{{16,{MAX_TOKEN_CHARS}}}+")  # Stripe
         for who in ("sk", "rk")
@@ -68,17 +70,26 @@ _PRIVATE_KEY = re.compile(
 )
 _ASSIGNED = re.compile(
     r"[=:は]>?[ \t]{0,3}[\"'`「]?(?:(?:[Bb]earer|[Bb]asic|[Tt]oken) {1,2})?"
-    r"(?P<value>[A-Za-z0-9_./+~!#$%^&*@?-]{8,400}+={0,2}+)(?![(\[])"
+    r"(?P<value>[A-Za-z0-9_./+~!#$%^&*@?-]{8,400}+(?:={1,2}+(?![\"'`]?[A-Za-z0-9]))?+)(?![(\[])"
 )
-_BEARER = re.compile(r"earer(?<=[Bb]earer)(?<![0-9A-Za-z][Bb]earer) {1,3}(?P<value>[A-Za-z0-9_./+~-]{16,400}+={0,2}+)")
+_BEARER = re.compile(
+    r"earer(?<=[Bb]earer)(?<![0-9A-Za-z][Bb]earer) {1,3}(?P<value>[A-Za-z0-9_./+~-]{16,400}+={0,2}+)"
+)
 _USER_INFO = re.compile(r"://[^\s/:@\"'<>]{0,64}+:(?P<value>[!-.0-;=?A-~]{1,128}?)@")
 _WORDS = re.compile(r"[A-Za-z]+[0-9]{0,2}(?:[_./-]+[A-Za-z]+[0-9]{0,2})*+[_./-]*")
 _CLASSES = tuple(re.compile(one) for one in ("[a-z]", "[A-Z]", "[0-9]", "[^A-Za-z0-9]"))
 _MIN_ENTROPY_BITS = 3.0
 
 
-def find_credentials(text: str) -> Iterator[Finding]:
-    """Keys, tokens and private keys of a folded text."""
+def find_private_keys(text: str) -> Iterator[Finding]:
+    """Private keys in PEM of a folded text: with the body, as far as there is one."""
+    if "-----BEGIN " in text:
+        for match in _PRIVATE_KEY.finditer(text):
+            yield Finding(Kind.PRIVATE_KEY, match.start(), match.end())
+
+
+def find_marked(text: str) -> Iterator[Finding]:
+    """Keys and tokens of a folded text that are marked as such."""
     for mark, pattern in _MARKED:
         if mark in text:
             for match in pattern.finditer(text):
@@ -86,13 +97,10 @@ def find_credentials(text: str) -> Iterator[Finding]:
     if "eyJ" in text:
         for match in _JWT.finditer(text):
             yield Finding(Kind.JWT, match.start(), match.end())
-    if "-----BEGIN " in text:
-        for match in _PRIVATE_KEY.finditer(text):
-            yield Finding(Kind.PRIVATE_KEY, match.start(), match.end())
-    yield from _labelled(text)
 
 
-def _labelled(text: str) -> Iterator[Finding]:
+def find_labelled(text: str) -> Iterator[Finding]:
+    """Values of a folded text that the word or sign before them makes secret."""
     for match in _ASSIGNED.finditer(text):
         start, end = match.span("value")
         label = secret_label(text, match.start())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from operator import attrgetter
 
 from lumigate.privacy.addresses import find_emails, find_ipv6
-from lumigate.privacy.credentials import find_credentials
+from lumigate.privacy.credentials import find_labelled, find_marked, find_private_keys
 from lumigate.privacy.fold import fold
 from lumigate.privacy.kinds import RANK, Finding, Kind
 from lumigate.privacy.numbers import find_ibans, find_numbers, find_parenthesised_phones
@@ -24,9 +24,12 @@ CONTEXT_CHARS = 64
 """How far back of a finding's start the text can matter."""
 
 _STAGES: tuple[tuple[Callable[[str], Iterator[Finding]], ...], ...] = (
-    (find_credentials,),
+    (find_private_keys,),
+    (find_marked,),
+    (find_labelled,),
     (find_emails, find_ibans),
-    (find_numbers, find_ipv6, find_parenthesised_phones, find_international_phones),
+    (find_ipv6,),
+    (find_numbers, find_parenthesised_phones, find_international_phones),
 )
 """From the marked to the merely shaped. What one stage has found the next does not see, so that masking what was found
 brings nothing new to light."""

@@ -29,9 +29,12 @@ _BEFORE: dict[Kind | None, re.Pattern[str]] = {
 }
 
 
+_REACH: dict[Kind | None, int] = {Kind.PHONE: LABEL_CHARS, Kind.SSN: LABEL_CHARS, None: 12}
+
+
 def said_before(text: str, at: int, kind: Kind | None) -> bool:
     """Whether the words before `at` announce this kind; None stands for a version or the number of a section."""
-    return _BEFORE[kind].search(text[max(0, at - LABEL_CHARS) : at]) is not None
+    return _BEFORE[kind].search(text[max(0, at - _REACH[kind]) : at]) is not None
 
 
 _SECRET = re.compile(
@@ -42,6 +45,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _AFTER_A_LABEL = " \t\r\n\"'`]:"
+_MARKS = ("[api_key]", "[secret]")
+"""What masking has left is no label."""
 _ENDINGS = (
     *("key", "id", "token", "secret", "credential", "credentials", "authorization", "password", "passwd"),
     *("passphrase", "pwd", "キー", "トークン", "秘密鍵", "シークレット", "パスワード", "暗証番号"),
@@ -52,6 +57,8 @@ def secret_label(text: str, at: int) -> str | None:
     """What the word before a sign announces: a secret that a machine made (`made`) or a person chose (`chosen`)."""
     before = text[max(0, at - LABEL_CHARS) : at]
     if not before.rstrip(_AFTER_A_LABEL).lower().endswith(_ENDINGS):  # nearly always, and much cheaper
+        return None
+    if before.rstrip(" :").endswith(_MARKS):
         return None
     match = _SECRET.search(before)
     if match is None:

@@ -23,7 +23,9 @@ from lumigate.privacy.labels import said_before
 from lumigate.privacy.numbering import IBAN_LENGTHS, MAX_IBAN_CHARS, is_card_prefix
 
 _END = rf"(?![0-9A-Za-z])(?![.{DASHES}][0-9])"
-_FOUR_ENDS = rf"(?![0-9])(?!(?!(?P=a))[.{DASHES}][0-9])"  # what goes on by another separator is another number
+_FOUR_ENDS = (
+    rf"(?![0-9])(?!(?!(?P=a))[.{DASHES}][0-9])"  # what goes on by another separator is another number
+)
 _NUMBER = re.compile(
     # The first digit stands outside the alternatives, so that the engine runs over everything else at full speed.
     rf"[0-9](?<![0-9A-Za-z][0-9])(?<![0-9][.{DASHES}][0-9])"
@@ -155,9 +157,12 @@ def _is_host(text: str, start: int, end: int) -> bool:
 
 
 _PARENTHESISED = re.compile(
-    rf"\((?<![0-9]\()(?:0[1-9][0-9]{{0,3}}\)[ ]?[0-9]{{1,4}}[ {DASHES}]?[0-9]{{4}}"
+    rf"\((?:0[1-9][0-9]{{0,3}}\)[ ]?[0-9]{{1,4}}[ {DASHES}]?[0-9]{{4}}"
     rf"|[2-9][0-9]{{2}}\)[ ]?[0-9]{{3}}[ .{DASHES}]?[0-9]{{4}}){_END}"
 )
+
+
+_LONG_DISTANCE = re.compile(r"(?<![0-9A-Za-z.,-])1[ -]\Z")
 
 
 def find_parenthesised_phones(text: str) -> Iterator[Finding]:
@@ -168,8 +173,7 @@ def find_parenthesised_phones(text: str) -> Iterator[Finding]:
         start, end = match.span()
         digits = _NOT_A_DIGIT.sub("", match[0])
         if len(digits) == 10 or (len(digits) == 11 and digits[1] in "56789" and digits[2] == "0"):
-            long_distance = text[max(0, start - 3) : start]
-            if long_distance.endswith(("1 ", "1-")) and not long_distance[:-2].isalnum():
+            if _LONG_DISTANCE.search(text[max(0, start - 3) : start]):
                 start -= 2
             yield Finding(Kind.PHONE, start, end)
 

@@ -15,7 +15,7 @@ _INTERNATIONAL = re.compile(
 )
 _TRUNK = re.compile(r"\(0\)")
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
-_GLUED = re.compile(rf"[0-9A-Za-z]|[.,{DASHES}][0-9]")
+_GLUED = re.compile(rf"[0-9A-Za-z]|[.{DASHES}][0-9]")
 
 
 def find_international_phones(text: str) -> Iterator[Finding]:
@@ -29,4 +29,5 @@ def find_international_phones(text: str) -> Iterator[Finding]:
             if is_international_phone(digits) and not _GLUED.match(text, end):
                 yield Finding(Kind.PHONE, start, end)
                 break
-            end = start + len(text[start : max(text.rfind(" ", start, end), text.rfind("(", start, end))].rstrip())
+            cut = max(start, text.rfind(" ", start, end), text.rfind("(", start, end))
+            end = start + len(text[start:cut].rstrip())

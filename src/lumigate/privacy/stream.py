@@ -49,19 +49,17 @@ class StreamRestorer:
 
 _SIGN = rf"!-,.-~{DASHES[2:]}"
 """What findings are made of (inside a character class), but for the hyphen and white space."""
-_WORD = rf"(?:[{_SIGN}]++|-(?!----BEGIN ))"
-_PRIVATE_KEY = (
-    r"-----BEGIN (?:[A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----"
-    # Everything up to the end mark, and as far as `credentials` would go without one.
-    r"(?:[A-Za-z0-9+/=\s\\:,.()]|-(?!----))*+(?:-----END [A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----)?+)?+"
-)
+_HEAD = r"-----BEGIN [A-Z0-9 ]{0,24}?PRIVATE KEY(?: BLOCK)?-----"
+_WORD = rf"(?:[{_SIGN}]++|-(?!{_HEAD[1:]}))"
 _SEGMENT = re.compile(
-    rf"{_PRIVATE_KEY}|{_WORD}++"
+    # A private key up to its end mark, and at least as far as the search for it would go without one.
+    rf"{_HEAD}(?:[A-Za-z0-9+/=\s\\:,.()]|-(?!----))*+(?:-----END [A-Z0-9 ]{{0,24}}PRIVATE KEY(?: BLOCK)?-----)?+"
     # A space inside: after an IBAN's head its groups, after digits more digits.
+    rf"|{_WORD}++"
     rf"(?:(?<=[A-Z]{{2}}[0-9]{{2}})(?: [A-Z0-9]{{4}}(?![A-Za-z0-9]))++(?: [A-Z0-9]{{1,3}}(?![A-Za-z0-9]))?+{_WORD}*+"
     rf"|(?<=[0-9)]) (?=[0-9(]){_WORD}++)*+"
 )
-_PRIVATE_KEY_HEAD = re.compile(r"-----BEGIN ")
+_HEAD_BEGINS = "-----BEGIN"
 _MAY_GO_ON = re.compile(r"[0-9A-Z)]\Z")
 _GROUP_CHARS = 8
 """A space, a group, and what shows that it has ended."""
@@ -105,7 +103,7 @@ class StreamMasker:
                 return match.start()
             if size - end > _HEAD_CHARS:
                 continue
-            if _PRIVATE_KEY_HEAD.match(text, match.start()):
+            if text.startswith(_HEAD_BEGINS, match.start()) or text.endswith(_HEAD_BEGINS, match.start(), end):
                 needed = _HEAD_CHARS
             elif text.startswith(" ", end) and _MAY_GO_ON.search(text, end - 1, end):
                 needed = _GROUP_CHARS
@@ -141,4 +139,3 @@ class StreamMasker:
 
 def _mark(finding: Finding, _: str) -> str:
     return mark(finding)
-

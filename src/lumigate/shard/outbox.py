@@ -44,12 +44,13 @@ class SealedBatch:
 class Outbox:
     """One an isolate, under an id no other isolate has (128 random bits in hex, made inside a request)."""
 
-    __slots__ = ("_last_sequence", "_pending", "counts", "isolate")
+    __slots__ = ("_expired", "_last_sequence", "_pending", "counts", "isolate")
 
     def __init__(self, isolate: str) -> None:
         self.isolate = isolate
         self._last_sequence = 0
         self._pending: dict[int, SealedBatch] = {}
+        self._expired: list[SealedBatch] = []
         self.counts: Counter[str] = Counter()
         """Points skipped, batches stored, refused, expired."""
 
@@ -81,9 +82,14 @@ class Outbox:
         """What to send now, oldest first. What is too old is given up and counted."""
         for sequence, batch in list(self._pending.items()):
             if now_ns - batch.sealed_ns > LIFETIME_NS:
-                del self._pending[sequence]
+                self._expired.append(self._pending.pop(sequence))
                 self.counts["batches_expired"] += 1
         return list(self._pending.values())
+
+    def take_expired(self) -> list[SealedBatch]:
+        """What `due` has given up since the last call. It may have been stored all the same."""
+        expired, self._expired = self._expired, []
+        return expired
 
     def settle(self, sequence: int, answer: Mapping[str, Any]) -> SealedBatch | None:
         """The shard answered. Returns the batch if it was refused for good, for whoever can use it otherwise."""

@@ -7,6 +7,7 @@ finds the batch expired and takes it back: nothing is lost, and only what died i
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Hashable
 from typing import Any, Final
 
 from lumigate.telemetry.config import BufferConfig
@@ -16,15 +17,27 @@ QUEUE_FULL: Final = "queue_full"
 
 
 class Entry:
-    """Records that arrived together (the spans of a trace). `items` is what the limits count."""
+    """Records that arrived together (the spans of a trace). `items` is what the limits count.
 
-    __slots__ = ("bytes", "delivered", "important", "items", "records")
+    Where newer entries replace older ones, `key` says which.
+    """
 
-    def __init__(self, records: list[Any], items: int, size: int, *, important: bool = False) -> None:
+    __slots__ = ("bytes", "delivered", "important", "items", "key", "records")
+
+    def __init__(
+        self,
+        records: list[Any],
+        items: int,
+        size: int,
+        *,
+        important: bool = False,
+        key: Hashable = None,
+    ) -> None:
         self.records = records
         self.items = items
         self.bytes = size
         self.important = important
+        self.key = key
         self.delivered = False
 
 
@@ -58,7 +71,7 @@ class Queue:
         self._config = config
         self._counts = counts
         self._newest_only = newest_only
-        """Cumulative metrics: a newer collection holds all that the older ones said."""
+        """Cumulative metrics: a newer point of a metric holds all that the older ones said. None is important."""
         self._ordinary: deque[Entry] = deque()
         self._important: deque[Entry] = deque()
 
@@ -74,10 +87,10 @@ class Queue:
     def put(self, entries: list[Entry]) -> None:
         """Take new entries in, at the price of the least valuable: ordinary before important, old before new."""
         if self._newest_only:
-            for entry in [*self._ordinary, *self._important]:
+            newer = {entry.key for entry in entries}
+            for entry in [entry for entry in self._ordinary if entry.key in newer]:
                 self._forget(entry)
-            self._ordinary.clear()
-            self._important.clear()
+                self._ordinary.remove(entry)
         for entry in entries:
             if self._make_room(entry):
                 (self._important if entry.important else self._ordinary).append(entry)
@@ -124,11 +137,11 @@ class Queue:
         """It was not delivered, or nobody knows: back to the front, to be sent again."""
         if not self._land(batch):
             return
-        if self._newest_only and (self._ordinary or self._important):
-            for entry in batch.entries:
-                self._forget(entry)
-            return
+        newer = {entry.key for entry in self._ordinary} if self._newest_only else set()
         for entry in reversed(batch.entries):
+            if entry.key in newer:
+                self._forget(entry)
+                continue
             (self._important if entry.important else self._ordinary).appendleft(entry)
 
     def drop(self, batch: Batch, reason: str) -> None:

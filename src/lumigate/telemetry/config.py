@@ -66,6 +66,8 @@ class TelemetryConfig:
     destinations: tuple[Destination, ...] = ()
     temporality: int = DELTA
     """DELTA or CUMULATIVE of what is exported from here; up-down counters are always cumulative."""
+    exports_own_metrics: bool = True
+    """False where the counter shard takes them (`collect_deltas`): then only `export_metrics` feeds the exporters."""
     exemplar_filter: str = "trace_based"
     histogram: str = "explicit_bucket_histogram"
     """For histograms without boundaries of their own."""

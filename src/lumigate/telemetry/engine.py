@@ -7,6 +7,7 @@ No method raises into the application; `strict=True` (tests) makes misuse and de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from copy import copy
 from typing import Any
 
 from opentelemetry import trace as trace_api
@@ -190,6 +191,16 @@ class Telemetry:
         self._self_recording.bring_up_to_date(self._exporters, now)
         return self.meter_provider.collect_deltas(now)
 
+    def export_metrics(self, metrics: Iterable[MetricData]) -> None:
+        """Queue metrics that were collected elsewhere (by the counter shard), to be sent with the next flush."""
+        try:
+            entries = [metric_entry(data) for data in metrics]
+            for queue in self._queues["metrics"]:
+                # each queue has entries of its own: they remember what became of them there
+                queue.put([copy(entry) for entry in entries])
+        except Exception as error:
+            self._pipeline.failed("export_metrics", error)
+
     def stats(self) -> TelemetryStats:
         counts, now = self._counts, self._clock.now_ns()
         return TelemetryStats(
@@ -245,12 +256,16 @@ class Telemetry:
     def _metrics_are_due(self, now_ns: int) -> bool:
         """Not while no destination takes any: until then the instruments themselves hold everything, for nothing."""
         interval_ns = int(self.config.flush.metric_interval_ms * 1e6)
-        return now_ns >= self._collected_ns + interval_ns and any(
-            exporter.is_ready(now_ns) for exporter in self._exporters if exporter.signal == "metrics"
+        return (
+            self.config.exports_own_metrics
+            and now_ns >= self._collected_ns + interval_ns
+            and any(exporter.is_ready(now_ns) for exporter in self._exporters if exporter.signal == "metrics")
         )
 
     def _collect_metrics(self, now_ns: int, force: bool) -> None:
-        if not self._queues["metrics"] or not (force or self._metrics_are_due(now_ns)):
+        if not self._queues["metrics"] or not self.config.exports_own_metrics:
+            return
+        if not (force or self._metrics_are_due(now_ns)):
             return
         self._collected_ns = now_ns
         self._self_recording.bring_up_to_date(self._exporters, now_ns)

@@ -7,7 +7,7 @@ append. A request that finds the buffer full exports at once. Nothing a response
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from opentelemetry import context as context_api
@@ -58,10 +58,10 @@ class Flusher:
 
     def after_request(self, host: Host, now_ns: int) -> None:
         """Hand an export to the request's background, if it is this request's turn."""
-        if not self._exporters:
+        if not self._exporters and host.on_flush is None:
             return
         if self._config.mode == "request":
-            if self._anything_to_send(now_ns):
+            if host.on_flush is not None or self._anything_to_send(now_ns):
                 self._start(host, 0, 0.0)
             return
         if now_ns >= self._urgent_until_ns and any(
@@ -72,7 +72,9 @@ class Flusher:
             self._urgent_until_ns = now_ns + _GRACE_NS
             self._start(host, 0, 0.0)
             return
-        if not self.lease.is_free(now_ns) or not self._anything_to_send(now_ns):
+        if not self.lease.is_free(now_ns):
+            return
+        if host.on_flush is None and not self._anything_to_send(now_ns):
             return
         if self.lease.owner:
             self._counts.leases_taken_over += 1
@@ -105,11 +107,14 @@ class Flusher:
                 except Exception as error:
                     self._failed("export", error)
 
+        work = [drain(group) for group in groups]
+        if host.on_flush is not None:
+            work.append(self._call(host.on_flush))
         try:
-            if len(groups) == 1:
-                await drain(groups[0])
-            elif groups:
-                await asyncio.gather(*map(drain, groups))
+            if len(work) == 1:
+                await work[0]
+            elif work:
+                await asyncio.gather(*work)
         finally:
             context_api.detach(token)
         self._report(max(0, self._clock.now_ns() - started) / 1e9)
@@ -142,6 +147,12 @@ class Flusher:
         finally:
             if not token:
                 self._urgent_until_ns = 0
+
+    async def _call(self, on_flush: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await on_flush()
+        except Exception as error:
+            self._failed("on_flush", error)
 
     def _anything_to_send(self, now_ns: int) -> bool:
         return self._has_news(now_ns) or any(exporter.may_send(now_ns) for exporter in self._exporters)

@@ -7,7 +7,7 @@ be touched by another.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,3 +71,5 @@ class Host:
 
     post: Post
     background: Background
+    on_flush: Callable[[], Awaitable[None]] | None = None
+    """Called within each flush that this request carries, beside the exports; how deltas reach the counter shard."""

@@ -40,7 +40,7 @@ def metric_entry(data: MetricData) -> Entry:
             size += _BUCKET * len(point.bucket_counts)
         elif isinstance(point, ExponentialHistogramPoint):
             size += _BUCKET * (len(point.positive_counts) + len(point.negative_counts))
-    return Entry([data], len(data.points), size)
+    return Entry([data], len(data.points), size, key=(data.scope.name, data.name))
 
 
 def _body_bytes(body: Any) -> int:

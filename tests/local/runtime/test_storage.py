@@ -9,7 +9,6 @@ from local.runtime.blobs import SqliteBlobs
 from local.runtime.data_points import SqliteDataPoints, check_point
 from local.runtime.key_value import SqliteKeyValue
 from local.runtime.rate_limit import FixedWindowRateLimit
-from local.runtime.shard import SqliteCounterShard
 from local.runtime.sqlite import LARGE_BYTES, Database
 from tests.local.runtime.fixed_clock import FixedClock
 
@@ -141,11 +140,3 @@ async def test_the_rate_limit_counts_each_key_in_fixed_windows() -> None:
 def test_the_rate_limit_knows_the_bindings_periods_only() -> None:
     with pytest.raises(ValueError, match="10 and 60"):
         FixedWindowRateLimit(FixedClock(), limit=1, period_seconds=30)  # type: ignore[arg-type]
-
-
-async def test_the_shard_acknowledges_what_it_has_stored(tmp_path: Path) -> None:
-    batch = {"isolate": "a", "sequence": 1, "deltas": [["requests", {"route": "/"}, 3]]}
-    with Database(tmp_path / "shard.sqlite3") as database:
-        assert await SqliteCounterShard(database, FixedClock()).push(batch) == {"accepted": True}
-    with Database(tmp_path / "shard.sqlite3") as database:
-        assert SqliteCounterShard(database, FixedClock()).batches() == [batch]

@@ -3,19 +3,17 @@
 // Rules:
 // - values are structured clones: what cannot be cloned raises;
 // - keys are at most 2,048 bytes, values 128 KiB (2 MiB where the class is SQLite-backed), 128 keys an operation;
-// - while an operation is under way no other event reaches the object (the input gate);
-// - SQL needs a Node that has `node:sqlite` (22.5 or newer); on an older one `sql.exec` raises and says so.
+// - while an operation is under way no other event reaches the object (the input gate).
 
 import { deserialize, serialize } from "node:v8";
 
 import { clock } from "./clock.mjs";
 import { require } from "./context.mjs";
+import { openSqlite } from "./sqlite.mjs";
 
 const KEY_BYTES = 2048;
 const KEYS = 128;
 const KIB = 1024;
-
-const SqliteDatabase = await import("node:sqlite").then((module) => module.DatabaseSync, () => undefined);
 
 export class DurableObjectStorage {
   #entries = new Map();
@@ -33,8 +31,7 @@ export class DurableObjectStorage {
 
   #openDatabase(sqlite) {
     if (!sqlite) throw new Error("SQL is not enabled for this Durable Object class. To enable it, add new_sqlite_classes.");
-    if (!SqliteDatabase) throw new Error("sql.exec needs Node 22.5 or newer in this host (node:sqlite).");
-    return (this.#database ??= new SqliteDatabase(":memory:"));
+    return (this.#database ??= openSqlite());
   }
 
   /** An operation: the gate stays shut until it is done. */
@@ -214,13 +211,10 @@ export class SqlStorage {
     const database = this.#open();
     const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value));
     if (values.length === 0 && query.split(";").filter((part) => part.trim() !== "").length > 1) {
-      database.exec(query);
+      database.script(query);
       return new SqlStorageCursor([], [], 0);
     }
-    const statement = database.prepare(query);
-    const columns = statement.columns?.() ?? [];
-    if (columns.length === 0) return new SqlStorageCursor([], [], Number(statement.run(...values).changes));
-    const rows = statement.all(...values).map((row) => ({ ...row }));
-    return new SqlStorageCursor(rows, columns.map(({ name }) => name), 0);
+    const { columns, rows, changes } = database.run(query, values);
+    return new SqlStorageCursor(rows, columns, changes);
   }
 }

@@ -48,6 +48,7 @@ VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096
 """The API demands a cap; this one stands where the caller set none."""
 _THINKING_TOKENS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768}
+_TOOL_CHOICE = {"auto": "auto", "required": "any", "none": "none"}
 _KNOWN = frozenset(
     {
         *(
@@ -243,11 +244,11 @@ def _tools(access: ProviderAccess, body: Mapping[str, Any]) -> dict[str, Any]:
     if not tools:
         return {}
     wanted = body.get("tool_choice")
-    choice: dict[str, Any] = (
-        {"type": {None: "auto", "auto": "auto", "required": "any", "none": "none"}.get(wanted)}
-        if (wanted is None or isinstance(wanted, str) and wanted in ("auto", "required", "none"))
-        else {"type": "tool", "name": chosen_function(wanted)}
-    )
+    choice: dict[str, Any]
+    if wanted is None or (isinstance(wanted, str) and wanted in _TOOL_CHOICE):
+        choice = {"type": _TOOL_CHOICE[wanted or "auto"]}
+    else:
+        choice = {"type": "tool", "name": chosen_function(wanted)}
     if body.get("parallel_tool_calls") is False and choice["type"] != "none":
         choice["disable_parallel_tool_use"] = True
     return {"tools": tools, "tool_choice": choice}

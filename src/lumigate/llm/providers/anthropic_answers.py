@@ -76,9 +76,9 @@ class AnthropicReader:
         self._strip_usage = strip_usage
         self._write = ChunkWriter(answer)
         self._calls = 0
-        self._blocks: dict[Any, int] = {}
+        self._blocks: dict[int, int] = {}
         """The number of the tool call that a content block holds."""
-        self._thoughts: dict[Any, str] = {}
+        self._thoughts: dict[int, str] = {}
         """What a content block has thought so far: its signature comes last, and holds for all of it."""
 
     def read_events(self, block: bytes) -> tuple[bytes, bool]:
@@ -100,9 +100,9 @@ class AnthropicReader:
         answer, write = self._answer, self._write
         match event.get("type"):
             case "content_block_delta":
-                return self._delta(event.get("index"), mapping(event.get("delta")))
+                return self._delta(count(event.get("index")) or 0, mapping(event.get("delta")))
             case "content_block_start":
-                return self._start(event.get("index"), mapping(event.get("content_block")))
+                return self._start(count(event.get("index")) or 0, mapping(event.get("content_block")))
             case "message_start":
                 learn_message(mapping(event.get("message")), answer)
                 return write.delta({"role": "assistant", "content": ""})
@@ -119,7 +119,7 @@ class AnthropicReader:
                 return write.error(message or "no reason given")
         return b""
 
-    def _start(self, index: Any, block: Mapping[str, Any]) -> bytes:
+    def _start(self, index: int, block: Mapping[str, Any]) -> bytes:
         match block.get("type"):
             case "tool_use":
                 number = self._blocks[index] = self._calls
@@ -130,7 +130,7 @@ class AnthropicReader:
                 return self._write.delta({"reasoning_details": [detail_of(block)]})
         return self._write.text(block["text"]) if text(block.get("text")) else b""
 
-    def _delta(self, index: Any, delta: Mapping[str, Any]) -> bytes:
+    def _delta(self, index: int, delta: Mapping[str, Any]) -> bytes:
         match delta.get("type"):
             case "text_delta":
                 return self._write.text(text(delta.get("text")))

@@ -90,7 +90,7 @@ class GoogleProvider:
         if not isinstance(candidates, list) and blocked is None:
             raise BadAnswer("it has no candidates")
         learn(document, answer)
-        choices = []
+        choices: list[dict[str, Any]] = []
         for candidate in sequence(candidates) or [{}]:
             choices.append(choice_of(mapping(candidate), answer, len(choices)))
             learn_finish(choices[-1]["finish_reason"], answer)

@@ -76,3 +76,6 @@ class WorkersCounterShard:
     async def push(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
         answer: Mapping[str, Any] = await self._namespace.getByName(self._name).push(dict(batch))
         return answer
+
+    async def scrape(self, form: Mapping[str, Any]) -> str:
+        return str(await self._namespace.getByName(self._name).scrape(dict(form)))

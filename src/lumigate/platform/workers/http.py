@@ -96,7 +96,9 @@ def write_response(response: Response, ctx: Any, hang_up: HangUp) -> Any:
     if isinstance(body, bytes):
         hang_up.close()
         content = to_js(body) if body and response.status not in NULL_BODY_STATUSES else None
-        return js.Response.new(content, status=response.status, headers=headers)
+        # With a content encoding of our own the runtime must not encode once more.
+        encode = "manual" if "content-encoding" in response.headers else "automatic"
+        return js.Response.new(content, status=response.status, headers=headers, encodeBody=encode)
     stream = js.TransformStream.new()
     ctx.waitUntil(_pump(body, stream.writable.getWriter(), hang_up))
     return js.Response.new(stream.readable, status=response.status, headers=headers)

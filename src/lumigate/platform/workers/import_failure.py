@@ -16,7 +16,7 @@ from workers import Response as WorkersResponse
 
 
 class BrokenIsolate:
-    """The same two functions as `lumigate.platform.workers.isolate`, for an isolate that cannot serve."""
+    """The same functions as `lumigate.platform.workers.isolate`, for an isolate that cannot serve."""
 
     def __init__(self, error: ImportError) -> None:
         self.module = error.name or str(error)
@@ -37,6 +37,9 @@ class BrokenIsolate:
 
     async def run_cron(self, cron: str, env: Any, ctx: Any) -> None:
         self._report(env, ctx)
+
+    def open_shard(self, ctx: Any) -> Any:
+        raise ImportError(f"a module is missing: {self.module}", name=self.module)
 
     def _report(self, env: Any, ctx: Any) -> str:
         trace_id = os.urandom(16).hex()

@@ -21,6 +21,7 @@ from lumigate.http.types import Disconnect
 from lumigate.platform.workers.environ import read_environ
 from lumigate.platform.workers.http import HangUp, read_request, write_response
 from lumigate.platform.workers.ports import CLOCK, ENTROPY, WorkersPorts
+from lumigate.platform.workers.shard_object import ShardObject
 
 _gateway: Gateway | None = None
 
@@ -68,6 +69,11 @@ async def serve(raw: Any, env: Any, ctx: Any) -> Any:
         hang_up.close()
         raise
     return WorkersResponse(write_response(response, ctx, hang_up))
+
+
+def open_shard(ctx: Any) -> ShardObject:
+    """The counter shard behind a Durable Object's context."""
+    return ShardObject(ctx)
 
 
 async def run_cron(cron: str, env: Any, ctx: Any) -> None:

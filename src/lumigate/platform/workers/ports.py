@@ -63,7 +63,6 @@ class WorkersPorts:
         binding = getattr(self._env, "RATE_LIMIT", None)
         return WorkersRateLimit(binding) if binding is not None else None
 
-    @property
-    def shard(self) -> WorkersCounterShard | None:
+    def shard(self, name: str) -> WorkersCounterShard | None:
         binding = getattr(self._env, "METRICS_SHARD", None)
-        return WorkersCounterShard(binding, "shard-0") if binding is not None else None
+        return WorkersCounterShard(binding, name) if binding is not None else None

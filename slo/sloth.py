@@ -1,0 +1,170 @@
+"""Sloth's `prometheus/v1` specs, turned into OpenSLO: so that a team can bring theirs.
+
+https://github.com/slok/sloth/blob/main/pkg/prometheus/api/v1/v1.go. Queries stay as they are; what is generated from
+them is ours. With `lumigate slo build --names sloth` the numbers are recorded under Sloth's names too.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from slo.promql import UnreadableQuery, increases_of_query
+from slo.yaml_lines import Document, SpecError, read_documents
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RawSli(_Model):
+    """A ratio."""
+
+    error_ratio_query: str
+
+
+class EventsSli(_Model):
+    """Two counts."""
+
+    error_query: str
+    total_query: str
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        for query in (self.error_query, self.total_query):
+            try:
+                increases_of_query(query, step=60.0)
+            except UnreadableQuery as error:
+                raise ValueError(str(error)) from None
+        return self
+
+
+class PluginSli(_Model):
+    """A plug-in of Sloth's, which is Go and is not run here."""
+
+    id: str
+    options: dict[str, str] = {}
+
+
+class Sli(_Model):
+    """One of them."""
+
+    raw: RawSli | None = None
+    events: EventsSli | None = None
+    plugin: PluginSli | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if self.plugin is not None:
+            raise ValueError(f"the plug-in {self.plugin.id!r} is Go: write its queries out as events")
+        if (self.raw is None) is (self.events is None):
+            raise ValueError("an sli has raw or events, and not both")
+        return self
+
+
+class AlertSpec(_Model):
+    """A page or a ticket. Its own labels and annotations have no place in OpenSLO."""
+
+    disable: bool = False
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class Alerting(_Model):
+    """Which alerts there are."""
+
+    name: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    page_alert: AlertSpec = AlertSpec()
+    ticket_alert: AlertSpec = AlertSpec()
+
+
+class Slo(_Model):
+    """A promise."""
+
+    name: str
+    objective: Annotated[float, Field(gt=0, lt=100)]
+    description: str = ""
+    labels: dict[str, str] = {}
+    sli: Sli
+    alerting: Alerting = Alerting()
+
+
+class Spec(_Model):
+    """A file."""
+
+    version: Literal["prometheus/v1"]
+    service: str
+    labels: dict[str, str] = {}
+    slos: Annotated[list[Slo], Field(min_length=1)]
+
+
+def import_sloth(path: Path, period: str = "30d") -> dict[str, str]:
+    """OpenSLO documents by file name. Raises SpecError with file, line and field."""
+    files: dict[str, str] = {}
+    for document in read_documents(path):
+        try:
+            spec = Spec.model_validate(document.content)
+        except ValidationError as error:
+            raise SpecError([_fault(document, dict(each)) for each in error.errors()]) from None
+        for slo in spec.slos:
+            files[f"{_name(slo.name)}.yaml"] = _document(spec, slo, period)
+    return files
+
+
+def _document(spec: Spec, slo: Slo, period: str) -> str:
+    ratio: dict[str, Any]
+    if slo.sli.events is not None:
+        ratio = {
+            "counter": True,
+            "bad": _source(slo.sli.events.error_query),
+            "total": _source(slo.sli.events.total_query),
+        }
+    else:
+        assert slo.sli.raw is not None
+        ratio = {"rawType": "failure", "raw": _source(slo.sli.raw.error_ratio_query)}
+    policy = {
+        (False, False): "page-and-ticket",
+        (False, True): "page-only",
+        (True, False): "ticket-only",
+        (True, True): "no-alerts",
+    }[slo.alerting.page_alert.disable, slo.alerting.ticket_alert.disable]
+    content = {
+        "apiVersion": "openslo/v1",
+        "kind": "SLO",
+        "metadata": {
+            "name": _name(slo.name),
+            "displayName": slo.alerting.name or slo.name,
+            "labels": {**spec.labels, **slo.labels, **slo.alerting.labels},
+            "annotations": slo.alerting.annotations,
+        },
+        "spec": {
+            "description": slo.description or slo.alerting.name or slo.name,
+            "service": _name(spec.service),
+            "indicator": {"metadata": {"name": _name(slo.name)}, "spec": {"ratioMetric": ratio}},
+            "timeWindow": [{"duration": period, "isRolling": True}],
+            "budgetingMethod": "Occurrences",
+            "objectives": [{"targetPercent": float(Decimal(repr(slo.objective)))}],
+            "alertPolicies": [{"alertPolicyRef": policy}],
+        },
+    }
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _source(query: str) -> dict[str, Any]:
+    return {"metricSource": {"type": "Prometheus", "spec": {"query": query.strip()}}}
+
+
+def _name(text: str) -> str:
+    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:63]
+
+
+def _fault(document: Document, error: dict[str, Any]) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return document.fault(error["loc"], message[:1].lower() + message[1:])

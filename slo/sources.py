@@ -1,0 +1,173 @@
+"""Where standings are read from: a Prometheus that evaluates the rules, or Analytics Engine's SQL."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+from slo import records
+from slo.analytics import since_sql, sql, windows_of
+from slo.durations import held, promql
+from slo.model import Promise
+from slo.promql import quoted
+from slo.standing import Reading
+from slo.windows import tiers
+
+TIMEOUT_SECONDS: Final = 30.0
+_RETENTION_UNITS: Final[Mapping[str, float]] = {
+    "y": 31_536_000,
+    "w": 604_800,
+    "d": 86_400,
+    "h": 3_600,
+    "m": 60,
+    "s": 1,
+}
+
+
+class SourceError(Exception):
+    """The source could not be read; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Readings by promise, and what is to be known about the source. A promise without one is not in it."""
+
+    readings: dict[str, Reading] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_prometheus(
+    url: str, promises: Sequence[Promise], since: float | None = None, step: float = 60.0
+) -> Found:
+    """`since`: seconds ago, for what has been burned from then on. Raises SourceError."""
+    with httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS) as client:
+        found = Found()
+        for promise in promises:
+            reading = _prometheus_reading(client, promise, since, step)
+            if reading is None:
+                found.notes.append(f"{promise.name}: nothing is recorded; are the generated rules loaded?")
+            else:
+                found.readings[promise.name] = reading
+        longest = max((promise.period for promise in promises), default=0.0)
+        retention = _retention(client)
+        if retention is not None and retention < longest:
+            found.notes.append(
+                f"Prometheus keeps {promql(retention)}, shorter than the period of {promql(longest)}: "
+                f"start it with --storage.tsdb.retention.time={promql(math.ceil(longest / 86_400 + 1) * 86_400)}"
+            )
+        return found
+
+
+def _prometheus_reading(
+    client: httpx.Client, promise: Promise, since: float | None, step: float
+) -> Reading | None:
+    identity = f"{records.SERVICE}={quoted(promise.service)},{records.SLO}={quoted(promise.name)}"
+    windows = {w for tier in tiers(promise.period, step) for w in (tier.long, tier.short)} | {promise.period}
+    counts: dict[str, dict[float, float]] = {records.BAD: {}, records.TOTAL: {}}
+    for name, values in counts.items():
+        parts = [
+            f'label_replace(sum_over_time({name}{{{identity}}}[{held(w)}]), "range", "{w:.15g}", "", "")'
+            for w in sorted(windows)
+        ]
+        for labels, value in _query(client, " or ".join(parts)):
+            values[float(labels["range"])] = value
+    if promise.period not in counts[records.TOTAL]:
+        return None
+    covered = _one(client, f"{records.COVERAGE}{{{identity}}}")
+    expected = _one(client, f"{records.COVERAGE_EXPECTED}{{{identity}}}")
+    return Reading(
+        bad=counts[records.BAD],
+        total=counts[records.TOTAL],
+        coverage=(covered or 0.0) / expected if expected else covered,
+        covered=covered,
+        bad_since=(
+            None
+            if since is None
+            else _one(client, f"sum_over_time({records.BAD}{{{identity}}}[{promql(since)}])") or 0.0
+        ),
+    )
+
+
+def _one(client: httpx.Client, query: str) -> float | None:
+    return next((value for _, value in _query(client, query)), None)
+
+
+def _query(client: httpx.Client, query: str) -> list[tuple[dict[str, str], float]]:
+    content = _answer(client, "POST", "/api/v1/query", data={"query": query})
+    try:
+        return [(sample["metric"], float(sample["value"][1])) for sample in content["data"]["result"]]
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise SourceError(f"{client.base_url} does not answer like Prometheus") from None
+
+
+def _retention(client: httpx.Client) -> float | None:
+    """Seconds; None where it is not told, as by most of what only speaks Prometheus' language."""
+    try:
+        content = _answer(client, "GET", "/api/v1/status/runtimeinfo")
+        text = str(content["data"]["storageRetention"])
+    except (SourceError, KeyError, TypeError):
+        return None
+    parts = re.findall(r"(\d+)(y|w|d|h|m|s)(?![a-zA-Z])|(\d+)(y|w|d|h|m|s)(?=\d)", text.partition(" or ")[0])
+    seconds = sum(int(a or c) * _RETENTION_UNITS[b or d] for a, b, c, d in parts)
+    return float(seconds) or None
+
+
+def read_analytics_engine(
+    url: str, account: str, token: str, dataset: str, promises: Sequence[Promise], start: int | None = None
+) -> Found:
+    """`start`: Unix time, for what has been burned from then on. Raises SourceError."""
+    found = Found()
+    headers = {"authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS, headers=headers) as client:
+        path = f"/client/v4/accounts/{account}/analytics_engine/sql"
+        for promise in promises:
+            text = sql(promise, dataset)
+            if text is None:
+                found.notes.append(
+                    f"{promise.name}: the data point does not hold what it needs; ask Prometheus"
+                )
+                continue
+            row = _row(_answer(client, "POST", path, content=text))
+            windows = windows_of(promise)
+            bad_since = None
+            if start is not None and (query := since_sql(promise, dataset, start)) is not None:
+                bad_since = _number(_row(_answer(client, "POST", path, content=query)), "bad_since")
+            found.readings[promise.name] = Reading(
+                bad={float(w): _number(row, f"bad_{w}") for w in windows},
+                total={float(w): _number(row, f"total_{w}") for w in windows},
+                bad_since=bad_since,
+            )
+    return found
+
+
+def _row(content: Any) -> dict[str, Any]:
+    try:
+        rows = content["data"]
+        return dict(rows[0]) if rows else {}
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise SourceError("the answer is not like Analytics Engine's") from None
+
+
+def _number(row: Mapping[str, Any], name: str) -> float:
+    try:
+        return float(row.get(name) or 0)  # integers of 64 bits come as text
+    except (TypeError, ValueError):
+        raise SourceError(f"{name} is no number in the answer of Analytics Engine") from None
+
+
+def _answer(client: httpx.Client, method: str, path: str, **request: Any) -> Any:
+    try:
+        response = client.request(method, path, **request)
+    except httpx.HTTPError as error:
+        raise SourceError(f"{client.base_url} cannot be reached: {error}") from None
+    if response.status_code != 200:
+        raise SourceError(f"{client.base_url} answered {response.status_code}: {response.text[:200].strip()}")
+    try:
+        return response.json()
+    except ValueError:
+        raise SourceError(f"{client.base_url} answered something that is not JSON") from None

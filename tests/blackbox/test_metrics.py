@@ -1,0 +1,93 @@
+"""GET /metrics: what the counter shards hold, for Prometheus, behind a token of its own."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import time
+
+import httpx
+import pytest
+
+from tests.blackbox.conftest import SETTINGS, Stage
+
+TOKEN = SETTINGS["METRICS_TOKEN"]
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+
+
+def scrape(http: httpx.Client, **headers: str) -> httpx.Response:
+    return http.get("/metrics", headers={"authorization": f"Bearer {TOKEN}", **headers})
+
+
+def value(text: str, name: str, **labels: str) -> float:
+    """The sum of the samples of that name that carry these labels."""
+    total = 0.0
+    for line in text.splitlines():
+        found = re.fullmatch(rf"{name}(?:\{{(.*)\}})? (\S+)(?: .*)?", line.partition(" # ")[0])
+        if found and all(f'{key}="{wanted}"' in (found[1] or "") for key, wanted in labels.items()):
+            total += float(found[2])
+    return total
+
+
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer wrong", "Basic YTpi"])
+def test_without_its_token_there_is_nothing_to_see(
+    staged: Stage, http: httpx.Client, header: str | None
+) -> None:
+    answer = http.get("/metrics", headers={} if header is None else {"authorization": header})
+    assert answer.status_code == 401
+    assert "lumigate_" not in answer.text
+
+
+def test_a_callers_token_does_not_open_it(staged: Stage, http: httpx.Client) -> None:
+    assert http.get("/metrics", headers=staged.headers()).status_code == 401
+
+
+def test_the_format_is_what_the_scraper_asks_for(staged: Stage, http: httpx.Client) -> None:
+    http.get("/health")
+    text = scrape(http)
+    assert text.headers["content-type"].startswith("text/plain; version=0.0.4")
+    openmetrics = scrape(http, accept=OPEN_METRICS)
+    assert openmetrics.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert openmetrics.text.endswith("# EOF\n")
+
+
+def test_it_is_compressed_where_that_is_accepted(staged: Stage, http: httpx.Client) -> None:
+    with (
+        httpx.Client(base_url=staged.url, headers={"accept-encoding": "gzip"}) as client,
+        client.stream("GET", "/metrics", headers={"authorization": f"Bearer {TOKEN}"}) as answer,
+    ):
+        assert answer.headers["content-encoding"] == "gzip"
+        assert b"target_info" in gzip.decompress(b"".join(answer.iter_raw()))
+
+
+def test_every_request_is_counted_once(staged: Stage, http: httpx.Client) -> None:
+    """Born at zero, then the truth: what `increase()` sees is what was sent."""
+    name = "http_server_request_duration_seconds_count"
+    labels = {"http_route": "/v1/models", "http_response_status_code": "401"}
+
+    def counted() -> float:
+        return value(scrape(http).text, name, **labels)
+
+    http.get("/v1/models")
+    deadline = time.monotonic() + 10
+    while counted() == 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    before = counted()
+    for _ in range(20):
+        http.get("/v1/models")
+    while counted() < before + 20 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.3)
+    assert counted() == before + 20
+
+
+def test_exemplars_lead_to_traces(staged: Stage, http: httpx.Client) -> None:
+    answer = http.get("/v1/models")
+    trace_id = answer.headers["traceresponse"].split("-")[1]
+    deadline = time.monotonic() + 10
+    text = ""
+    while trace_id not in text and time.monotonic() < deadline:
+        time.sleep(0.1)
+        text = scrape(http, accept=OPEN_METRICS).text
+    assert f'trace_id="{trace_id}"' in text
