@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from slo.durations import promql
+from slo.durations import MINUTE, promql
 from slo.model import Promise
 from slo.policy import Policy, Stage
 from slo.windows import Severity
-
-_STEP = 60.0
 
 
 class Gate(IntEnum):
@@ -89,21 +87,21 @@ class Standing:
         }
 
 
-def standing(promise: Promise, reading: Reading, policy: Policy) -> Standing:
-    """Judge a reading."""
+def standing(promise: Promise, reading: Reading, policy: Policy, step: float = MINUTE) -> Standing:
+    """Judge a reading of rules that are evaluated every `step` seconds."""
     budget = float(promise.budget)
     error = _ratio(reading, promise.period)
     burn = {window: _ratio(reading, window) / budget for window in reading.total if window != promise.period}
     bad, total = reading.bad.get(promise.period, 0.0), reading.total.get(promise.period, 0.0)
     spent = error / budget
-    enough = bad >= promise.minimum_bad_events(_STEP)
-    tiers = promise.tiers(_STEP)
+    enough = bad >= promise.minimum_bad_events(step)
+    tiers = promise.tiers(step)
     pace = burn.get(tiers[0].long, 0.0)
     burning = frozenset(
         tier.severity
         for tier in tiers
         if min(burn.get(tier.long, 0.0), burn.get(tier.short, 0.0)) > tier.factor
-        and reading.bad.get(tier.long, 0.0) >= promise.minimum_bad_events(_STEP)
+        and reading.bad.get(tier.long, 0.0) >= promise.minimum_bad_events(step)
     )
     stage = policy.stage(spent) if enough else None
     if stage is not None and stage.releases == "blocked":

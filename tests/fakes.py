@@ -336,19 +336,22 @@ class FakeBackground:
 
 
 class FakePost:
-    """A collector that takes everything; `fault`, once set, is raised."""
+    """A collector that takes everything, or answers `status`; `fault`, once set, is raised."""
 
     def __init__(self) -> None:
         self.urls: list[str] = []
+        self.bodies: list[bytes] = []
+        self.status = 200
         self.fault: Exception | None = None
 
     async def __call__(
         self, url: str, *, headers: Mapping[str, str], body: bytes, timeout_seconds: float
     ) -> PostResult:
         self.urls.append(url)
+        self.bodies.append(body)
         if self.fault is not None:
             raise self.fault
-        return PostResult(status=200, headers={}, body=b"{}")
+        return PostResult(status=self.status, headers={}, body=b"{}")
 
 
 # --- crypto -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ line, nor in `repr`. OpenTelemetry's own settings (`OTEL_*`) are read by `lumiga
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -26,12 +26,14 @@ from lumigate.metrics_settings import MetricsSettings
 from lumigate.model_table import (
     AI_GATEWAY_PATHS,
     PROVIDER_BASE_URLS,
+    Country,
     CustomProvider,
     Frozen,
     HttpUrl,
     ModelRoute,
     ModelTable,
     ProviderAccess,
+    RoutingWeights,
     check_provider_names,
 )
 from lumigate.telemetry import TelemetryConfig
@@ -51,6 +53,17 @@ def _json_if_text(value: Any) -> Any:
 
 def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _weights(value: Any) -> Any:
+    """`latency=40,cost=30,quality=30`; one that is not named counts for nothing."""
+    if not isinstance(value, str):
+        return value
+    pairs = [entry.partition("=") for entry in _split(value)]
+    if not all(equals for _, equals, _ in pairs):
+        raise ValueError("is not of the form latency=40,cost=30,quality=30")
+    absent: dict[str, Any] = {"latency": 0, "cost": 0, "quality": 0}
+    return absent | {name.strip(): weight.strip() for name, _, weight in pairs}
 
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -101,6 +114,13 @@ class _Environment(Frozen):
     CACHE_L2_TTL_SECONDS: Annotated[int, Field(ge=60)] = 3600
     MAX_BODY_BYTES: ByteCount = 10 * 1024 * 1024
     MAX_ANSWER_BYTES: ByteCount = 25 * 1024 * 1024
+    ROUTING_WEIGHTS: Annotated[RoutingWeights, BeforeValidator(_weights)] = RoutingWeights()
+    GEO_POLICY: Literal["none", "eu-only"] = "none"
+    GEO_ALLOW_COUNTRIES: Annotated[tuple[Country, ...], BeforeValidator(_split)] = ()
+    GEO_DENY_COUNTRIES: Annotated[tuple[Country, ...], BeforeValidator(_split)] = ()
+    RETRY_ATTEMPTS: Annotated[int, Field(ge=1, le=5)] = 2
+    HEDGE_AFTER_MS: Annotated[float, Field(ge=1, le=60_000)] | None = None
+    REQUEST_DEADLINE_SECONDS: Seconds = 120
     UPSTREAM_TIMEOUT_SECONDS: Seconds = 60
     STREAM_IDLE_SECONDS: Seconds = 30
     RATE_LIMIT_PERIOD_SECONDS: Annotated[int, Field(ge=1, le=3600)] = 60
@@ -147,6 +167,13 @@ class Settings(BaseModel):
     cache_l2_ttl_seconds: int
     max_body_bytes: int
     max_answer_bytes: int
+    routing_weights: RoutingWeights
+    geo_policy: str
+    geo_allow_countries: tuple[str, ...]
+    geo_deny_countries: tuple[str, ...]
+    retry_attempts: int
+    hedge_after_ms: float | None
+    request_deadline_seconds: float
     upstream_timeout_seconds: float
     stream_idle_seconds: float
     rate_limit_period_seconds: int

@@ -116,6 +116,18 @@ class UnsupportedByProvider(CallerError):
         self.provider = provider
 
 
+class GeoDenied(CallerError):
+    """The geographic policy leaves nobody who may answer this caller."""
+
+    status = 403
+    type = "permission_error"
+    code = "geo_denied"
+
+    def __init__(self, country: str) -> None:
+        where = f"from {country[:2]}" if country else "whose country is not known"
+        super().__init__(f"The geographic policy allows no answer to a caller {where}.")
+
+
 class Unauthenticated(CallerError):
     """No token, or one that does not hold. `reason` is from the catalog's closed set and goes to telemetry."""
 
@@ -222,6 +234,7 @@ class UpstreamFailed(UpstreamError):
 
     def __init__(self, provider: str, status: int) -> None:
         super().__init__(f"{provider} answered {status}.")
+        self.upstream_status = status
 
 
 class UpstreamRateLimited(UpstreamError):

@@ -62,6 +62,14 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class RoutingWeights(Frozen):
+    """What counts for how much when candidates are ranked; only the proportions matter."""
+
+    latency: float = Field(default=40, ge=0, le=1000)
+    cost: float = Field(default=30, ge=0, le=1000)
+    quality: float = Field(default=30, ge=0, le=1000)
+
+
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

@@ -1,16 +1,28 @@
-"""From the model a caller names to the provider that will answer."""
+"""From the model a caller names to the candidates that may answer, best first."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lumigate.config import ModelRoute, ProviderAccess
-from lumigate.errors import UnknownModel
+from lumigate import strict_json
+from lumigate.config import ModelRoute, ProviderAccess, Settings
+from lumigate.errors import GeoDenied, UnknownModel
+from lumigate.llm.chat import ChatRequest
+from lumigate.llm.geography import GeographicPolicy
+from lumigate.llm.health import Health
 from lumigate.llm.provider import Provider
-from lumigate.llm.providers import PROVIDERS
+from lumigate.llm.providers import CONVENTIONAL_NAMES, PROVIDERS
+from lumigate.llm.ranking import Standing, rank
+from lumigate.ports import KeyValue
 from lumigate.scope import Scope
+
+SNAPSHOT_KEY = "lumigate:health:v1"
+SNAPSHOT_TTL_SECONDS = 86_400
+_ASSUMED_OUTPUT_TOKENS = 500
+"""Of a request that sets no cap: only the proportions of costs matter here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +34,20 @@ class Target:
     access: ProviderAccess
     provider: Provider
 
+    @property
+    def name(self) -> str:
+        """`provider/model`: what a candidate is known by."""
+        return f"{self.route.provider}/{self.route.model}"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Whose model it is, in telemetry's words."""
+        provider = self.route.provider
+        return {
+            "gen_ai.provider.name": CONVENTIONAL_NAMES.get(provider, provider),
+            "gen_ai.request.model": self.route.model,
+        }
+
     def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
         """What that usage costs at the routing table's prices; 0 where it names none."""
         route = self.route
@@ -32,23 +58,24 @@ class Target:
 
 
 class Router:
-    """The routing table of `MODELS`."""
+    """The routing table of `MODELS`, and what is known of those in it. One an isolate."""
 
-    def __init__(
-        self, models: Mapping[str, tuple[ModelRoute, ...]], providers: Mapping[str, ProviderAccess]
-    ) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._weights = settings.routing_weights
+        self._geography = GeographicPolicy(
+            policy=settings.geo_policy,
+            allow=frozenset(settings.geo_allow_countries),
+            deny=frozenset(settings.geo_deny_countries),
+        )
+        self.health = Health()
+        self._asked_for_seed = False
         self._targets = {
-            alias: Target(
-                alias=alias,
-                route=routes[0],
-                access=providers[routes[0].provider],
-                provider=PROVIDERS[providers[routes[0].provider].api],
-            )
-            for alias, routes in models.items()
+            alias: tuple(_target(alias, route, settings.providers[route.provider]) for route in routes)
+            for alias, routes in settings.models.items()
         }
 
     @property
-    def targets(self) -> Mapping[str, Target]:
+    def targets(self) -> Mapping[str, Sequence[Target]]:
         return self._targets
 
     def policy(self, model: str) -> str:
@@ -56,20 +83,91 @@ class Router:
 
         Raises `UnknownModel`, with the closest names there are.
         """
-        target = self._targets.get(model)
-        if target is None:
+        targets = self._targets.get(model)
+        if targets is None:
             closest = difflib.get_close_matches(model, self._targets, n=2, cutoff=0.6)
             raise UnknownModel(model, tuple(closest))
-        return f"{target.route.provider}/{target.route.model}"
+        return "|".join(target.name for target in targets)
 
-    def choose(self, scope: Scope, model: str) -> Target:
-        """The provider for a model that `policy` knows."""
-        with scope.step("llm.route", attributes={"lumigate.model.alias": model}) as step:
-            target = self._targets[model]
+    def admit(self, scope: Scope) -> None:
+        """Raise `GeoDenied` for a caller whom nobody here answers; before the cache, since it is about the caller."""
+        if not self._geography.serves(scope.facts.country):
+            raise GeoDenied(scope.facts.country)
+
+    def choose(self, scope: Scope, chat: ChatRequest) -> list[Target]:
+        """The candidates for a model that `policy` knows, best first. Raises `GeoDenied` when none is left.
+
+        Those whose provider is failing come last: with nobody else to ask, asking them is better than asking no one.
+        """
+        self._seed(scope)
+        with scope.step("llm.route", attributes={"lumigate.model.alias": chat.model}) as step:
+            candidates = self._targets[chat.model]
+            country = scope.facts.country
+            permitted = [t for t in candidates if self._geography.permits(country, t.route)]
             step.span.set_attributes(
-                {"gen_ai.provider.name": target.route.provider, "gen_ai.request.model": target.route.model}
+                {
+                    "lumigate.route.candidates": len(candidates),
+                    "lumigate.geo.policy": self._geography.name,
+                    "lumigate.geo.excluded": len(candidates) - len(permitted),
+                }
             )
+            if not permitted:
+                raise GeoDenied(country)
+            ranked = self._rank(permitted, chat) if len(permitted) > 1 else permitted
+            now_ns = scope.clock.now_ns()
+            up = [t for t in ranked if self.health.breaker(t.route.provider).admits(now_ns)]
+            down = [t for t in ranked if t not in up]
+            best = (up or down)[0]
+            step.span.set_attributes(best.labels)
+            step.span.set_attribute("lumigate.route.order", [target.name for target in (*up, *down)])
+            if down:
+                step.span.set_attribute("lumigate.route.failing", sorted({t.route.provider for t in down}))
             scope.instruments.route_duration.record(step.seconds, {}, span=step.span)
-        scope.facts.provider = target.route.provider
-        scope.facts.model = target.route.model
-        return target
+        # With one left that is healthy, the failing stay out of it; with none, the first of them is the last resort.
+        return up or down[:1]
+
+    def _rank(self, targets: Sequence[Target], chat: ChatRequest) -> list[Target]:
+        prompt = chat.prompt_tokens_estimate
+        output = chat.max_tokens or _ASSUMED_OUTPUT_TOKENS
+        standings = [
+            Standing(
+                self.health.latency_ms(target.name, stream=chat.stream),
+                target.cost_usd(prompt, output) or None,
+                target.route.quality,
+            )
+            for target in targets
+        ]
+        return [targets[position] for position, _ in rank(standings, self._weights)]
+
+    # --- what isolates tell each other ------------------------------------------------------------------------------
+
+    def _seed(self, scope: Scope) -> None:
+        """Read the snapshot, once an isolate and beside the request: nobody waits for it."""
+        if self._asked_for_seed:
+            return
+        self._asked_for_seed = True
+        if scope.ports.key_value is not None and any(len(t) > 1 for t in self._targets.values()):
+            scope.ports.background(self._read_snapshot(scope.ports.key_value))
+
+    async def _read_snapshot(self, store: KeyValue) -> None:
+        try:
+            stored = await store.get(SNAPSHOT_KEY)
+        except Exception:  # knowing less is no failure
+            return
+        if stored is not None:
+            self.health.seed(strict_json.load_object(stored) or {})
+
+    async def refresh_snapshot(self, store: KeyValue) -> None:
+        """Write down what is known, for isolates that begin: the cron trigger's work. Raises nothing."""
+        await self._read_snapshot(store)
+        snapshot = self.health.snapshot()
+        if not snapshot["latency_ms"]:
+            return
+        try:
+            await store.put(SNAPSHOT_KEY, json.dumps(snapshot).encode(), ttl_seconds=SNAPSHOT_TTL_SECONDS)
+        except Exception:
+            return
+
+
+def _target(alias: str, route: ModelRoute, access: ProviderAccess) -> Target:
+    return Target(alias=alias, route=route, access=access, provider=PROVIDERS[access.api])

@@ -46,7 +46,9 @@ def _up_to_a_top_domain(name: str) -> str:
     labels = name.split(".")
     while len(labels) > 1:
         top = labels[-1]
-        if (len(top) >= 2 and top.isalpha()) or top.startswith("xn--"):
+        if not top.startswith("xn--"):
+            labels[-1] = top = top.partition("-")[0]
+        if len(top) >= 2 and (top.isalpha() or "-" in top):
             return ".".join(labels)
         labels.pop()
     return ""

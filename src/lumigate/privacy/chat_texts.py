@@ -17,7 +17,8 @@ type Rewrite = Callable[[str], str | None]
 def map_texts(body: Mapping[str, Any], *, plain: Rewrite, arguments: Rewrite) -> Mapping[str, Any]:
     """A request's body with its texts rewritten."""
     walk = _Walk(plain, arguments)
-    return walk.members(body, {"messages": walk.messages, "prediction": walk.message})
+    changed: Mapping[str, Any] = walk.members(body, {"messages": walk.messages, "prediction": walk.message})
+    return changed
 
 
 def map_answer_texts(answer: Mapping[str, Any], *, plain: Rewrite, arguments: Rewrite) -> Mapping[str, Any]:
@@ -27,7 +28,8 @@ def map_answer_texts(answer: Mapping[str, Any], *, plain: Rewrite, arguments: Re
     def choice(value: Any) -> Any:
         return walk.members(value, {"message": walk.message})
 
-    return walk.members(answer, {"choices": lambda choices: walk.each(choices, choice)})
+    changed: Mapping[str, Any] = walk.members(answer, {"choices": lambda choices: walk.each(choices, choice)})
+    return changed
 
 
 class _Walk:

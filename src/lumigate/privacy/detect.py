@@ -8,7 +8,8 @@ text's length on any input: every repetition is bounded or possessive, and no se
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from operator import attrgetter
 
 from lumigate.privacy.addresses import find_emails, find_ipv6
@@ -18,7 +19,7 @@ from lumigate.privacy.kinds import RANK, Finding, Kind
 from lumigate.privacy.numbers import find_ibans, find_numbers, find_parenthesised_phones
 from lumigate.privacy.phones import find_international_phones
 
-__all__ = ["CONTEXT_CHARS", "Finding", "Kind", "detect", "detect_folded"]
+__all__ = ["CONTEXT_CHARS", "Finding", "Kind", "blanked", "detect", "detect_folded"]
 
 CONTEXT_CHARS = 64
 """How far back of a finding's start the text can matter."""
@@ -28,8 +29,8 @@ _STAGES: tuple[tuple[Callable[[str], Iterator[Finding]], ...], ...] = (
     (find_marked,),
     (find_labelled,),
     (find_emails, find_ibans),
-    (find_ipv6,),
-    (find_numbers, find_parenthesised_phones, find_international_phones),
+    (find_ipv6, find_international_phones),
+    (find_numbers, find_parenthesised_phones),
 )
 """From the marked to the merely shaped. What one stage has found the next does not see, so that masking what was found
 brings nothing new to light."""
@@ -49,12 +50,13 @@ def detect_folded(text: str) -> list[Finding]:
         new = [finding for find in stage for finding in find(text)]
         if new:
             new = _in_order(new)
-            text = _blanked(text, new)
+            text = blanked(text, new)
             found = sorted(found + new, key=_by_start) if found else new
     return found
 
 
-def _blanked(text: str, findings: list[Finding]) -> str:
+def blanked(text: str, findings: Sequence[Finding]) -> str:
+    """The text with signs that mean nothing in the place of the findings, which are in order."""
     parts: list[str] = []
     position = 0
     for finding in findings:
@@ -66,7 +68,7 @@ def _blanked(text: str, findings: list[Finding]) -> str:
 
 def _in_order(found: list[Finding]) -> list[Finding]:
     found.sort(key=_by_start)
-    if all(one.end <= other.start for one, other in zip(found, found[1:], strict=False)):
+    if all(one.end <= other.start for one, other in pairwise(found)):
         return found
     return _without_overlaps(found)
 

@@ -58,7 +58,7 @@ def secret_label(text: str, at: int) -> str | None:
     before = text[max(0, at - LABEL_CHARS) : at]
     if not before.rstrip(_AFTER_A_LABEL).lower().endswith(_ENDINGS):  # nearly always, and much cheaper
         return None
-    if before.rstrip(" :").endswith(_MARKS):
+    if before.rstrip(" :\"'`").endswith(_MARKS):
         return None
     match = _SECRET.search(before)
     if match is None:

@@ -30,7 +30,7 @@ _NUMBER = re.compile(
     # The first digit stands outside the alternatives, so that the engine runs over everything else at full speed.
     rf"[0-9](?<![0-9A-Za-z][0-9])(?<![0-9][.{DASHES}][0-9])"
     r"(?<![0-9A-Fa-f]{8}-[0-9])(?<![0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9])(?:"  # inside a UUID
-    rf"(?P<fours>[0-9]{{3}}(?P<a>[ {DASHES}])[0-9]{{4}}(?:(?P=a)[0-9]{{4}}{_FOUR_ENDS})++"
+    rf"(?P<fours>[0-9]{{3}}(?P<a>[ {DASHES}])[0-9]{{4}}(?:(?P=a)[0-9]{{4}}{_FOUR_ENDS}){{1,10}}+"
     rf"(?:(?P=a)[0-9]{{3}}{_FOUR_ENDS}(?!(?P=a)[0-9]))?+)(?![0-9A-Za-z])"
     r"|(?:(?P<ipv4>[0-9]{0,2}(?:\.[0-9]{1,3}){3})"
     rf"|(?P<ssn>[0-9]{{2}}[{DASHES}][0-9]{{2}}[{DASHES}][0-9]{{4}})"
@@ -39,16 +39,17 @@ _NUMBER = re.compile(
     # Japan: mobile and IP phones, then fixed lines (ten digits), then free and shared-cost numbers.
     rf"(?<=0)[5-9]0(?:[0-9]{{8}}|(?P<c>[ {DASHES}])[0-9]{{4}}(?P=c)[0-9]{{4}})"
     rf"|(?<=0)[1-9](?:(?P<d>[ {DASHES}])[0-9]{{4}}(?P=d)|[0-9](?P<e>[ {DASHES}])[0-9]{{3}}(?P=e)"
-    rf"|[0-9]{{2}}(?P<f>[ {DASHES}])[0-9]{{2}}(?P=f)|[0-9]{{3}}(?P<g>[ {DASHES}])[0-9](?P=g))[0-9]{{4}}"
+    rf"|[0-9]{{2}}(?P<f>[{DASHES}])[0-9]{{2}}(?P=f)|[0-9]{{3}}(?P<g>[{DASHES}])[0-9](?P=g))[0-9]{{4}}"
     r"|(?<=0)[1-9](?:\([0-9]{4}|[0-9]\([0-9]{3}|[0-9]{2}\([0-9]{2}|[0-9]{3}\([0-9])\)[0-9]{4}"
-    rf"|(?<=0)(?:120|570|990)(?P<h>[ {DASHES}])[0-9]{{3}}(?P=h)[0-9]{{3}}"
-    rf"|(?<=0)800(?P<i>[ {DASHES}])[0-9]{{3}}(?P=i)[0-9]{{4}}"
+    rf"|(?<=0)(?:120|570|990)(?P<h>[{DASHES}])[0-9]{{3}}(?P=h)[0-9]{{3}}"
+    rf"|(?<=0)800(?P<i>[{DASHES}])[0-9]{{3}}(?P=i)[0-9]{{4}}"
     # North America, with and without the leading one.
     r"|(?<=[2-9])[0-9]{2}(?P<j>[-.\u2010-\u2013])[0-9]{3}(?P=j)[0-9]{4}"
     r"|(?<=1)(?P<k>[-.\u2010-\u2013])[2-9][0-9]{2}(?P=k)[0-9]{3}(?P=k)[0-9]{4}"
     # France, and the United Kingdom.
     r"|(?<=0)[1-9](?P<l>[ .])[0-9]{2}(?:(?P=l)[0-9]{2}){3}"
-    r"|(?<=0)(?:2[0-9]\ [0-9]{4}\ [0-9]{4}|1[0-9]{2}\ [0-9]{3}\ [0-9]{4}|[17][0-9]{3}\ [0-9]{6}|7[0-9]{3}\ [0-9]{3}\ [0-9]{3})"
+    r"|(?<=0)(?:2[0-9]\ [0-9]{4}\ [0-9]{4}|1[0-9]{2}\ [0-9]{3}\ [0-9]{4}|[17][0-9]{3}\ [0-9]{6}"
+    r"|7[0-9]{3}\ [0-9]{3}\ [0-9]{3})"
     r")"
     r"|(?P<bare>[0-9]{11,18})"
     r"|(?P<said>[0-9]{8,10}(?![0-9])|[0-9]{2}\ [0-9]{2}\ [0-9]{4}|[0-9]{2}\ [0-9]{3}\ [0-9]{4})"
@@ -63,6 +64,8 @@ _CARD_DIGITS = (16, 19)
 """Of the cards that are written in fours."""
 _JOINED = re.compile(rf"[.{DASHES}][0-9]")
 _WINDOW_CHARS = 64
+_LONGEST_RUN_CHARS = 59
+"""Of the groups of four that are looked at together: twelve."""
 
 
 def find_numbers(text: str) -> Iterator[Finding]:
@@ -73,16 +76,21 @@ def find_numbers(text: str) -> Iterator[Finding]:
         start, end = base + match.start(), base + match.end()
         found = list(_findings(match.lastgroup, text, start, end))
         yield from found
-        # The last of several groups of four may begin something else: 0120 444 113.
-        back = start + (end - start - 4) // 5 * 5 if match.lastgroup == "fours" else end
-        end = max(found[-1].end, back) if found else back
-        match, base = _after(text, end) if found and found[-1].end == end else (None, 0)
+        if found:
+            end = found[-1].end
+        elif match.lastgroup == "fours":
+            # What begins in its last groups is seen whole by the next search.
+            end = max(
+                start + 5,
+                end - (_LONGEST_RUN_CHARS - 1) // 4 if end - start >= _LONGEST_RUN_CHARS else end - 4,
+            )
+        match, base = _after(text, end) if found else (None, 0)
         if match is None:
             match = _NUMBER.search(text, end)
 
 
 def _after(text: str, end: int) -> tuple[re.Match[str] | None, int]:
-    """A number joined by a dash or dot to a finding: it counts as if it stood alone, which it does once that is gone."""
+    """A number joined by a dash or dot to a finding: it counts as standing alone, as it will once that is gone."""
     if _JOINED.match(text, end) is None:
         return None, 0
     match = _NUMBER.match(text[end + 1 : end + 1 + _WINDOW_CHARS])
@@ -118,25 +126,21 @@ def _is_card(digits: str) -> bool:
 
 
 def _in_groups_of_four(text: str, start: int, end: int) -> Iterator[Finding]:
-    """The cards in a run of groups of four; what lies between them is a My Number where it is three groups alone."""
+    """The first card in a run of groups of four, or else a My Number where it is three groups alone."""
     digits = _NOT_A_DIGIT.sub("", text[start:end])
-    rest = at = 0  # digits: where what no card has taken begins; where we look
-    while at + 16 <= len(digits):
-        size = next((size for size in _CARD_DIGITS if _is_card(digits[at : at + size])), 0)
-        if size:
-            yield from _my_number_in(text, start, digits, rest, at)
-            yield Finding(Kind.CARD, _offset(start, at), _offset(start, at + size, end=True))
-            rest = at = at + size
-        else:
-            at += 4
-    yield from _my_number_in(text, start, digits, rest, len(digits))
+    for at in range(0, len(digits) - 15, 4):
+        for size in _CARD_DIGITS:
+            if _is_card(digits[at : at + size]):
+                yield from _my_number_in(text, start, digits[:at], alone=True)
+                yield Finding(Kind.CARD, _offset(start, at), _offset(start, at + size, end=True))
+                return
+    yield from _my_number_in(text, start, digits, alone=False)
 
 
-def _my_number_in(text: str, start: int, digits: str, first: int, last: int) -> Iterator[Finding]:
-    if last - first == 12 and my_number_holds(digits[first:last]):
-        end = _offset(start, last, end=True)
-        if _ENDS.match(text, end) or last < len(digits):
-            yield Finding(Kind.MY_NUMBER, _offset(start, first), end)
+def _my_number_in(text: str, start: int, digits: str, *, alone: bool) -> Iterator[Finding]:
+    end = start + 14
+    if my_number_holds(digits) and (alone or _ENDS.match(text, end)):
+        yield Finding(Kind.MY_NUMBER, start, end)
 
 
 def _offset(start: int, digit: int, *, end: bool = False) -> int:

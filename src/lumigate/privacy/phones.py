@@ -10,16 +10,17 @@ from lumigate.privacy.kinds import Finding, Kind
 from lumigate.privacy.numbering import is_international_phone
 
 _INTERNATIONAL = re.compile(
-    # One separator between two digits, of at most two characters: ") ", " (", "-", ...
-    rf"\+(?<![0-9A-Za-z+]\+)[1-9](?:(?:[ .{DASHES}]\(?+|\)[ .{DASHES}]?+|\()?+[0-9]){{6,17}}+"
+    # Digits, each after at most one separator and one area code in parentheses: "-", " ", " (0)", ...
+    rf"\+(?<!\+\+)[1-9](?:[ .{DASHES}]?+(?:\([0-9]{{1,5}}\)[ .{DASHES}]?+)?+[0-9]){{4,17}}+"
 )
 _TRUNK = re.compile(r"\(0\)")
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
-_GLUED = re.compile(rf"[0-9A-Za-z]|[.{DASHES}][0-9]")
+_GLUED = re.compile(r"[0-9A-Za-z]")
+_LAST_GROUP = re.compile(rf"[ .(){DASHES}]++[0-9]++\Z")
 
 
 def find_international_phones(text: str) -> Iterator[Finding]:
-    """Phone numbers with a plus, of a folded text. What follows by a space and does not belong is left out."""
+    """Phone numbers with a plus, of a folded text. Groups after it that make it too long are left out."""
     if "+" not in text:
         return
     for match in _INTERNATIONAL.finditer(text):
@@ -29,5 +30,5 @@ def find_international_phones(text: str) -> Iterator[Finding]:
             if is_international_phone(digits) and not _GLUED.match(text, end):
                 yield Finding(Kind.PHONE, start, end)
                 break
-            cut = max(start, text.rfind(" ", start, end), text.rfind("(", start, end))
-            end = start + len(text[start:cut].rstrip())
+            cut = _LAST_GROUP.search(text, start, end)
+            end = cut.start() if cut else start

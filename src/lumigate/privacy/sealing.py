@@ -70,7 +70,10 @@ class KeyRing:
 
     @classmethod
     def from_setting(cls, text: str) -> KeyRing:
-        """`id:base64` entries separated by commas, the current one first. Raises `ConfigurationError`, quoting no key."""
+        """`id:base64` entries separated by commas, the current one first.
+
+        Raises `ConfigurationError`, which quotes no key.
+        """
         keys: dict[str, bytes] = {}
         entries = [entry.strip() for entry in text.split(",") if entry.strip()]
         for number, entry in enumerate(entries, start=1):

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 
-from lumigate.privacy.detect import CONTEXT_CHARS, detect_folded
+from lumigate.privacy.detect import CONTEXT_CHARS, blanked, detect_folded
 from lumigate.privacy.fold import DASHES, fold
-from lumigate.privacy.kinds import Finding
+from lumigate.privacy.kinds import Finding, Kind
 from lumigate.privacy.mask import mark, replace
 from lumigate.privacy.tokens import TokenTable
 
 MAX_HELD_CHARS = 8192
 """A word longer than this is not held any further: see `StreamMasker`."""
 _OVERLAP_CHARS = 512
+_CREDENTIALS = (Kind.PRIVATE_KEY, Kind.JWT, Kind.API_KEY, Kind.SECRET)
 
 
 class StreamRestorer:
@@ -103,7 +104,9 @@ class StreamMasker:
                 return match.start()
             if size - end > _HEAD_CHARS:
                 continue
-            if text.startswith(_HEAD_BEGINS, match.start()) or text.endswith(_HEAD_BEGINS, match.start(), end):
+            if text.startswith(_HEAD_BEGINS, match.start()) or text.endswith(
+                _HEAD_BEGINS, match.start(), end
+            ):
                 needed = _HEAD_CHARS
             elif text.startswith(" ", end) and _MAY_GO_ON.search(text, end - 1, end):
                 needed = _GROUP_CHARS
@@ -128,13 +131,10 @@ class StreamMasker:
         folded, self._folded = self._folded[:cut], self._folded[cut:]
         known = self._before + folded
         shift = len(self._before)
-        found = [
-            Finding(finding.kind, finding.start - shift, finding.end - shift)
-            for finding in detect_folded(known)
-            if finding.start >= shift
-        ]
-        self._before = known[-CONTEXT_CHARS:]
-        return replace(out, found, _mark)
+        found = [finding for finding in detect_folded(known) if finding.start >= shift]
+        # As in the whole text, a word inside a key says nothing about what comes after it.
+        self._before = blanked(known, [it for it in found if it.kind in _CREDENTIALS])[-CONTEXT_CHARS:]
+        return replace(out, [Finding(it.kind, it.start - shift, it.end - shift) for it in found], _mark)
 
 
 def _mark(finding: Finding, _: str) -> str:

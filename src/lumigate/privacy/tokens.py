@@ -36,16 +36,17 @@ _TOKEN = re.compile(
     "|".join(
         _token(opener, closer, number)
         for number, (opener, closer) in enumerate(
-            (("[<＜]", "[>＞]"), (r"\\<", r"\\>"), ("&lt;", "&gt;"), (r"\\u003c", r"\\u003e"))
+            (("[<\uff1c]", "[>\uff1e]"), (r"\\<", r"\\>"), ("&lt;", "&gt;"), (r"\\u003c", r"\\u003e"))
         )
     ),
     re.IGNORECASE | re.ASCII,
 )
 _UNFINISHED = re.compile(
-    rf"(?:[<＜]|&lt;|\\u003c) ?(?:\Z|{'|'.join(_beginning(kind.name) for kind in Kind)})|\\(?:u0{{0,2}}3?)?\Z|&l?t?\Z",
+    rf"(?:[<\uff1c]|&lt;|\\u003c) ?(?:\Z|{'|'.join(_beginning(kind.name) for kind in Kind)})"
+    r"|\\(?:u0{0,2}3?)?\Z|&l?t?\Z",
     re.IGNORECASE | re.ASCII,
 )
-_OPENERS = ("<", "＜", "\\", "&")
+_OPENERS = ("<", "\uff1c", "\\", "&")
 _NOT_A_LETTER = re.compile(r"[^A-Z]+")
 _BY_LETTERS = {kind.name.replace("_", ""): kind for kind in Kind}
 
