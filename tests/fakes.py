@@ -70,6 +70,7 @@ ENVIRON: Mapping[str, Any] = {
             }
         }
     ),
+    "RETRY_ATTEMPTS": "1",
     "OPENAI_API_KEY": PROVIDER_KEY,
     "OPENAI_BASE_URL": "https://upstream.example/v1",
 }

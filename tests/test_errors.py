@@ -22,6 +22,7 @@ from lumigate.errors import (
     LumigateError,
     MethodNotAllowed,
     RateLimited,
+    ShardsUnavailable,
     Unauthenticated,
     UnknownModel,
     UnknownRoute,
@@ -70,6 +71,7 @@ TABLE: list[tuple[LumigateError, int, str, str]] = [
     (UpstreamFailed("openai", 500), 502, UPSTREAM, "upstream_failed"),
     (UpstreamRateLimited("openai", "5"), 429, LIMIT, "upstream_rate_limited"),
     (UpstreamRefused("openai", 422, "no such field", "tools"), 422, REQUEST, "upstream_refused"),
+    (ShardsUnavailable(), 503, SERVER, "shards_unavailable"),
     (InternalError(), 500, SERVER, "internal_error"),
     (ImportFailed("secret_module"), 500, SERVER, "import_failed"),
 ]

@@ -369,6 +369,7 @@ async def test_the_wide_event_tells_everything_that_is_known() -> None:
         "model": "gpt-4o-mini",
         "model_alias": "fast",
         "attempts": 1,
+        "fallbacks": 0,
         "stream": False,
         "input_tokens": 1000,
         "output_tokens": 500,

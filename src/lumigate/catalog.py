@@ -121,8 +121,23 @@ ATTEMPT_RESULT = Attribute(
             "upstream_rate_limited",
             "upstream_refused",
             "client_abort",
+            "hedge_lost",
             "truncated",
             "internal_error",
+        }
+    ),
+)
+FALLBACK_REASON = Attribute(
+    key="lumigate.llm.fallback.reason",
+    description="Why a candidate was left for the next.",
+    values=frozenset(
+        {
+            "upstream_timeout",
+            "upstream_unreachable",
+            "upstream_bad_answer",
+            "upstream_failed",
+            "upstream_rate_limited",
+            "upstream_refused",
         }
     ),
 )
@@ -330,6 +345,13 @@ LLM_ATTEMPTS = Metric(
     description="Model calls by what became of them.",
     attributes=(GEN_AI_PROVIDER, GEN_AI_MODEL, ATTEMPT_RESULT),
 )
+LLM_FALLBACKS = Metric(
+    name="lumigate.llm.fallbacks",
+    unit="{fallback}",
+    kind=InstrumentKind.COUNTER,
+    description="Candidates left for the next, by whom was left and why.",
+    attributes=(GEN_AI_PROVIDER, GEN_AI_MODEL, FALLBACK_REASON),
+)
 LLM_COST = Metric(
     name="lumigate.llm.cost",
     unit="{USD}",
@@ -402,6 +424,7 @@ METRICS: tuple[Metric, ...] = (
     LLM_INPUT_TOKENS,
     LLM_OUTPUT_TOKENS,
     LLM_ATTEMPTS,
+    LLM_FALLBACKS,
     LLM_COST,
     REQUEST_COST,
     DEPLOYS,
@@ -481,6 +504,11 @@ ROUTE_SPAN = SpanType(
         GEN_AI_MODEL,
         ERROR_TYPE,
         Attribute(key="lumigate.model.alias", description="The model name the caller used."),
+        Attribute(key="lumigate.route.candidates", description="How many the name stands for.", type=int),
+        Attribute(key="lumigate.route.order", description="Those that may answer, best first."),
+        Attribute(key="lumigate.route.failing", description="Providers that are passed over for now."),
+        Attribute(key="lumigate.geo.policy", description="The geographic policy that was applied."),
+        Attribute(key="lumigate.geo.excluded", description="Candidates it ruled out.", type=int),
     ),
 )
 CHAT_SPAN = SpanType(
@@ -582,6 +610,7 @@ WIDE_EVENT: tuple[EventField, ...] = (
     EventField(name="model", description="The model asked of the provider."),
     EventField(name="model_alias", description="The model name the caller used."),
     EventField(name="attempts", description="Model calls made.", type=int),
+    EventField(name="fallbacks", description="Candidates left for the next.", type=int),
     EventField(name="stream", description="Whether the answer was a stream.", type=bool),
     EventField(name="input_tokens", description="Tokens in the prompt.", type=int, unit="{token}"),
     EventField(name="output_tokens", description="Tokens in the answer.", type=int, unit="{token}"),

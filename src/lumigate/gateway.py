@@ -96,7 +96,7 @@ class Gateway:
         )
         self._authenticator = Authenticator(settings)
         self._rate_limiter = RateLimiter(settings.rate_limit_period_seconds)
-        router = Router(settings.models, settings.providers)
+        router = Router(settings)
         cache = TieredCache(
             l1_bytes=settings.cache_l1_bytes,
             l1_ttl_seconds=settings.cache_l1_ttl_seconds,

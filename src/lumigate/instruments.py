@@ -29,6 +29,7 @@ class Instruments:
         self.llm_input_tokens = instrument(catalog.LLM_INPUT_TOKENS)
         self.llm_output_tokens = instrument(catalog.LLM_OUTPUT_TOKENS)
         self.llm_attempts = instrument(catalog.LLM_ATTEMPTS)
+        self.llm_fallbacks = instrument(catalog.LLM_FALLBACKS)
         self.llm_cost = instrument(catalog.LLM_COST)
         self.metric_batches = instrument(catalog.METRIC_BATCHES)
         self.import_failures = instrument(catalog.IMPORT_FAILURES)

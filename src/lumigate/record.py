@@ -152,6 +152,7 @@ class RequestRecorder:
             "model": facts.model,
             "model_alias": facts.model_alias,
             "attempts": facts.attempts,
+            "fallbacks": facts.fallbacks,
             "stream": facts.stream,
             "input_tokens": facts.input_tokens,
             "output_tokens": facts.output_tokens,

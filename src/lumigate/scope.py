@@ -39,6 +39,7 @@ class Facts:
     model: str = ""
     model_alias: str = ""
     attempts: int = 0
+    fallbacks: int = 0
     stream: bool = False
     input_tokens: int = 0
     output_tokens: int = 0

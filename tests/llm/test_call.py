@@ -28,7 +28,7 @@ LIMIT_BYTES = 10_000
 
 def open_call(rig: ScopeUnderTest, **changes: Any) -> ModelCall:
     settings = make_settings()
-    target = Router(settings.models, settings.providers).targets["fast"]
+    target = Router(settings).targets["fast"][0]
     return ModelCall(rig.scope, target, ChatRequest.parse({**CHAT_BODY, **changes}))
 
 

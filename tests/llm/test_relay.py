@@ -67,7 +67,7 @@ async def make_rig(*pieces: Piece, strip_usage: bool = True, keep_bytes: int = 1
     answer = stream_answer(*pieces)
     around.ports.fetch.script(UPSTREAM_URL, answer)
     settings = make_settings()
-    target = Router(settings.models, settings.providers).targets["fast"]
+    target = Router(settings).targets["fast"][0]
     call = ModelCall(around.scope, target, ChatRequest.parse({**CHAT_BODY, "stream": True}))
     response = await call.send(60, 30)
     around.scope.facts.status = 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ VARIABLES: dict[str, Any] = {
     "JWT_ISSUER": ISSUER,
     "API_KEYS": "acme:" + "0" * 64,
     "OTEL_BSP_SCHEDULE_DELAY": "20",
+    "METRICS_EXPORT_SECONDS": "0.3",
 }
 
 
@@ -136,3 +138,28 @@ def test_the_tail_worker_tells_of_requests_that_died(collector: Collector) -> No
     assert [event.name for event in span.events] == ["exception"]
     collector.wait_for(lambda c: "lumigate.worker.lost_invocations" in metric_names(c))
     collector.wait_for(lambda c: any(path == "/v1/logs" for path, _, _ in c.requests))
+
+
+def test_the_shard_comes_back_from_eviction_with_every_count() -> None:
+    """Evicted from memory between requests and scrapes, it has lost and doubled nothing."""
+    variables = {**VARIABLES, "METRICS_TOKEN": "scrape", "METRICS_SCRAPE_HOLD_SECONDS": "0"}
+
+    def counted(client: httpx.Client) -> float:
+        text = client.get("/metrics", headers={"authorization": "Bearer scrape"}).text
+        lines = [
+            line
+            for line in text.splitlines()
+            if line.startswith("http_server_request_duration_seconds_count")
+        ]
+        return sum(float(line.rpartition(" ")[2]) for line in lines if 'http_route="/v1/models"' in line)
+
+    with production_host(variables) as host, httpx.Client(base_url=host.url) as client:
+        for sent in range(1, 6):
+            client.get("/v1/models")
+            deadline = time.monotonic() + 10
+            while counted(client) < sent and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert counted(client) == sent
+            assert host.control("evict", binding="METRICS_SHARD")["evicted"] == 1
+        host.control("alarms", binding="METRICS_SHARD")
+        assert counted(client) == 5

@@ -256,6 +256,7 @@ def test_an_outage_pages_a_quiet_night_does_not_and_recovery_resolves(stack: Sta
         behaviour.failure_rate = 0.0
 
         # by Prometheus' own clock: from the first failure that was recorded to the alert
+        time.sleep(2 * STEP)
         failed = stack.first('slo:bad:increase{slo="availability"} > 0', started)
         fired = stack.first(f'ALERTS{{alertname="{page}",severity="page",alertstate="firing"}}', started)
         assert failed is not None

@@ -10,6 +10,7 @@ from lumigate.http.body import read_json_object
 from lumigate.http.types import Response
 from lumigate.llm.call import ModelCall
 from lumigate.llm.chat import ChatRequest
+from lumigate.llm.dispatch import Dispatcher
 from lumigate.llm.relay import StreamRelay
 from lumigate.llm.router import Router
 from lumigate.scope import Scope
@@ -25,6 +26,7 @@ class ChatCompletions:
         self._settings = settings
         self._cache = cache
         self._router = router
+        self._dispatcher = Dispatcher(settings, router)
 
     async def __call__(self, scope: Scope) -> Response:
         body = await read_json_object(scope, self._settings.max_body_bytes)
@@ -33,6 +35,7 @@ class ChatCompletions:
 
         scope.facts.model_alias = chat.model
         policy = self._router.policy(chat.model)
+        self._router.admit(scope)
 
         key = None
         if not _bypasses_cache(scope):
@@ -41,35 +44,40 @@ class ChatCompletions:
             if entry is not None:
                 return _replay(scope, entry)
 
-        target = self._router.choose(scope, chat.model)
-        call = ModelCall(scope, target, chat)
         if chat.stream:
-            return await self._stream(scope, call, chat, key)
-        return await self._complete(scope, call, key)
+            return await self._stream(scope, chat, key)
+        return await self._complete(scope, chat, key)
 
-    async def _complete(self, scope: Scope, call: ModelCall, key: str | None) -> Response:
-        settings = self._settings
-        await call.send(settings.upstream_timeout_seconds, settings.stream_idle_seconds)
-        body = await call.read(settings.max_answer_bytes, settings.stream_idle_seconds)
-        self._store(scope, call, key, "application/json", body)
+    async def _complete(self, scope: Scope, chat: ChatRequest, key: str | None) -> Response:
+        idle_seconds, limit_bytes = self._settings.stream_idle_seconds, self._settings.max_answer_bytes
+
+        async def attempt(call: ModelCall, seconds: float) -> bytes:
+            await call.send(seconds, idle_seconds)
+            body = await call.read(limit_bytes, idle_seconds)
+            self._store(scope, call, key, "application/json", body)
+            return body
+
+        body = await self._dispatcher.run(scope, chat, attempt)
         return Response(status=200, headers={"content-type": "application/json"}, body=body)
 
-    async def _stream(self, scope: Scope, call: ModelCall, chat: ChatRequest, key: str | None) -> Response:
+    async def _stream(self, scope: Scope, chat: ChatRequest, key: str | None) -> Response:
         settings = self._settings
-        response = await call.send(settings.upstream_timeout_seconds, settings.stream_idle_seconds)
+
+        async def attempt(call: ModelCall, seconds: float) -> StreamRelay:
+            response = await call.send(seconds, settings.stream_idle_seconds)
+            relay = StreamRelay(
+                call,
+                response,
+                strip_usage=not chat.wants_usage,
+                keep_bytes=settings.max_answer_bytes if key else 0,
+                idle_timeout_seconds=settings.stream_idle_seconds,
+                on_complete=lambda body: self._store(scope, call, key, _EVENT_STREAM, body),
+            )
+            await relay.begin()
+            return relay
+
+        relay = await self._dispatcher.run(scope, chat, attempt)
         scope.facts.status = 200
-
-        def store(body: bytes) -> None:
-            self._store(scope, call, key, _EVENT_STREAM, body)
-
-        relay = StreamRelay(
-            call,
-            response,
-            strip_usage=not chat.wants_usage,
-            keep_bytes=settings.max_answer_bytes if key else 0,
-            idle_timeout_seconds=settings.stream_idle_seconds,
-            on_complete=store,
-        )
         return Response(
             status=200,
             headers={"content-type": _EVENT_STREAM, "cache-control": "no-cache"},

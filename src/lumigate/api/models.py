@@ -13,8 +13,8 @@ class Models:
     def __init__(self, router: Router) -> None:
         # `created` is required by the shape and means nothing for an alias.
         data = [
-            {"id": alias, "object": "model", "created": 0, "owned_by": target.route.provider}
-            for alias, target in sorted(router.targets.items())
+            {"id": alias, "object": "model", "created": 0, "owned_by": targets[0].route.provider}
+            for alias, targets in sorted(router.targets.items())
         ]
         self._content = {"object": "list", "data": data}
 

@@ -22,36 +22,40 @@ from lumigate.errors import (
     UpstreamUnreachable,
 )
 from lumigate.llm.chat import ChatRequest
+from lumigate.llm.health import Health
 from lumigate.llm.provider import Answer, BadAnswer
-from lumigate.llm.providers import CONVENTIONAL_NAMES
 from lumigate.llm.router import Target
 from lumigate.ports import FetchError, FetchResponse
 from lumigate.scope import Scope, fail_span
 
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id", "cf-ray")
+"""Where providers put their id of a request: OpenAI and Mistral, Anthropic, OpenRouter, Workers AI."""
 MAX_ERROR_BYTES = 64 * 1024
-_OUR_BUSINESS = frozenset({401, 403, 407})
-"""Statuses by which a provider refuses *our* credentials: not the caller's to see."""
+_OUR_BUSINESS = frozenset({401, 402, 403, 407})
+"""Statuses by which a provider refuses *our* credentials or our money: not the caller's to see."""
+
+_SAYS_NOTHING = frozenset({"client_abort", "hedge_lost"})
+"""Results that are neither the provider's fault nor its merit."""
 
 
 class ModelCall:
     """One attempt. Not reusable."""
 
-    def __init__(self, scope: Scope, target: Target, chat: ChatRequest) -> None:
+    def __init__(self, scope: Scope, target: Target, chat: ChatRequest, health: Health | None = None) -> None:
+        """Raises `CallerError`, with nothing begun, where the request cannot be put to this provider."""
+        self._request = target.provider.build_call(target.access, target.route, chat)
+        self._health = health
         self.answer = Answer(created=scope.clock.now_ns() // 1_000_000_000)
         self.scope = scope
         self.target = target
         self.stream = chat.stream
-        self._chat = chat
         self._response: FetchResponse | None = None
         self._finished = False
         facts = scope.facts
         facts.attempts += 1
+        facts.provider, facts.model = target.route.provider, target.route.model
         model = target.route.model
-        provider = target.route.provider
-        self._model_labels = {
-            "gen_ai.provider.name": CONVENTIONAL_NAMES.get(provider, provider),
-            "gen_ai.request.model": model,
-        }
+        self._model_labels = target.labels
         self._labels = {"gen_ai.operation.name": "chat", **self._model_labels}
         self.span = scope.tracer.start_span(
             f"chat {model}",
@@ -65,6 +69,8 @@ class ModelCall:
         )
         self._started_ns = scope.clock.now_ns()
         scope.open_call = self
+        if health is not None:
+            health.breaker(target.route.provider).begin(self._started_ns)
 
     async def send(self, timeout_seconds: float, idle_timeout_seconds: float) -> FetchResponse:
         """Send the request; return the answer once its status and headers are good.
@@ -73,7 +79,7 @@ class ModelCall:
         """
         target = self.target
         try:
-            call = target.provider.build_call(target.access, target.route, self._chat)
+            call = self._request
             response = await self.scope.ports.fetch(
                 "POST",
                 call.url,
@@ -84,7 +90,8 @@ class ModelCall:
             )
             self._response = response
             self.span.set_attribute("http.response.status_code", response.status)
-            if request_id := response.headers.get("x-request-id"):
+            headers = response.headers
+            if request_id := next((headers[name] for name in _REQUEST_ID_HEADERS if name in headers), ""):
                 self.span.set_attribute("lumigate.llm.provider_request_id", request_id)
             expected = "text/event-stream" if self.stream else "application/json"
             content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -146,6 +153,8 @@ class ModelCall:
         seconds = self.scope.facts.first_chunk_ns / 1e9
         self.span.set_attribute("lumigate.llm.first_chunk_ms", seconds * 1e3)
         self.scope.instruments.llm_first_chunk.record(seconds, self._labels, span=self.span)
+        if self._health is not None:
+            self._health.measured(self.target.name, seconds * 1e3, stream=True)
 
     def fail(self, error: LumigateError) -> LumigateError:
         """Finish as failed, and give the error back to be raised."""
@@ -168,6 +177,11 @@ class ModelCall:
         self.finish("client_abort")
         self.cancel()
 
+    def lose(self) -> None:
+        """Another candidate was faster: stop this one."""
+        self.finish("hedge_lost")
+        self.cancel()
+
     def finish(self, result: str, error: LumigateError | None = None) -> None:
         """Close the span and count, once; `result` is from the catalog's closed set."""
         if self._finished:
@@ -182,6 +196,7 @@ class ModelCall:
         scope.facts.output_tokens += output_tokens
         scope.facts.cost_usd += cost_usd
 
+        self._tell_health(result, error, elapsed_ns)
         labels, instruments, span = self._labels, scope.instruments, self.span
         span.set_attributes(_answer_attributes(answer, cost_usd))
         if error is not None:
@@ -198,6 +213,18 @@ class ModelCall:
             instruments.llm_output_tokens.add(output_tokens, labels)
         if cost_usd:
             instruments.llm_cost.add(cost_usd, self._model_labels)
+
+    def _tell_health(self, result: str, error: LumigateError | None, elapsed_ns: int) -> None:
+        """A provider is failing when it fails us, and well when it refuses a request for good reasons."""
+        if self._health is None or result in _SAYS_NOTHING:
+            return
+        breaker, now_ns = self._health.breaker(self.target.route.provider), self.scope.clock.now_ns()
+        if result == "ok" or isinstance(error, UpstreamRefused):
+            breaker.succeeded()
+            if result == "ok" and not self.stream:
+                self._health.measured(self.target.name, elapsed_ns / 1e6, stream=False)
+        elif not isinstance(error, InternalError):
+            breaker.failed(now_ns)
 
 
 def _request_attributes(chat: ChatRequest, target: Target) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
-from lumigate.errors import InvalidRequest
+from lumigate.errors import InvalidRequest, LumigateError
 
 
 class _Message(BaseModel):
@@ -42,9 +42,19 @@ class _ChatBody(BaseModel):
     n: Annotated[StrictInt, Field(ge=1, le=128)] | None = None
 
 
+OPENAI = "openai"
+_CHARS_A_TOKEN = 4
+_TOKENS_A_MESSAGE = 4
+_TOKENS_A_PART = 1000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """A validated request. `body` is what the caller sent, whole; `wants_usage` is about the stream's last event."""
+    """A validated request. `body` is its canonical form, whole; `wants_usage` is about the stream's last event.
+
+    A request that came in the words of another `dialect` keeps them in `native`, for providers that speak it. What
+    its canonical form cannot say is in `untranslatable`, to be raised where anyone else would have to be asked.
+    """
 
     model: str
     stream: bool
@@ -53,6 +63,24 @@ class ChatRequest:
     temperature: float | None
     top_p: float | None
     body: Mapping[str, Any]
+    dialect: str = OPENAI
+    native: Mapping[str, Any] | None = None
+    native_features: str = ""
+    untranslatable: LumigateError | None = None
+
+    @property
+    def prompt_tokens_estimate(self) -> int:
+        """A rough count: four characters a token, and a flat one for pictures and the like."""
+        tokens = 0
+        for message in self.body.get("messages", ()):
+            content = message.get("content")
+            tokens += _TOKENS_A_MESSAGE
+            for part in (content,) if isinstance(content, str) else content or ():
+                text = part if isinstance(part, str) else part.get("text")
+                tokens += len(text) // _CHARS_A_TOKEN if isinstance(text, str) else _TOKENS_A_PART
+        if tools := self.body.get("tools"):
+            tokens += len(str(tools)) // _CHARS_A_TOKEN
+        return tokens
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> ChatRequest:
@@ -66,6 +94,10 @@ class ChatRequest:
         stream = bool(valid.stream)
         if valid.stream_options is not None and not stream:
             raise InvalidRequest("is allowed only when 'stream' is true", param="stream_options")
+        if body.get("top_logprobs") and not body.get("logprobs"):
+            raise InvalidRequest("is allowed only when 'logprobs' is true", param="top_logprobs")
+        if body.get("tool_choice") not in (None, "auto", "none") and not body.get("tools"):
+            raise InvalidRequest("is allowed only with 'tools'", param="tool_choice")
         return cls(
             model=valid.model,
             stream=stream,

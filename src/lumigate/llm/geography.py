@@ -12,7 +12,28 @@ from lumigate.model_table import ModelRoute
 
 EU = "eu"
 EEA = frozenset(
-    "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE IS LI NO".split()
+    {
+        *(
+            "AT",
+            "BE",
+            "BG",
+            "HR",
+            "CY",
+            "CZ",
+            "DK",
+            "EE",
+            "FI",
+            "FR",
+            "DE",
+            "GR",
+            "HU",
+            "IE",
+            "IT",
+            "LV",
+            "LT",
+        ),
+        *("LU", "MT", "NL", "PL", "PT", "RO", "SK", "SI", "ES", "SE", "IS", "LI", "NO"),
+    }
 )
 """The European Union and, with it, Iceland, Liechtenstein and Norway: where the GDPR holds."""
 _UNKNOWN = frozenset({"", "XX", "T1"})
@@ -37,7 +58,9 @@ class GeographicPolicy:
 
     def permits(self, country: str, route: ModelRoute) -> bool:
         """Whether this candidate may answer a caller from there."""
-        if country in route.deny_countries or (route.allow_countries and country not in route.allow_countries):
+        if country in route.deny_countries or (
+            route.allow_countries and country not in route.allow_countries
+        ):
             return False
         if self.policy == "eu-only" and (country in EEA or country in _UNKNOWN):
             return route.region == EU

@@ -103,7 +103,9 @@ class Health:
 
     def snapshot(self) -> dict[str, Any]:
         """What this isolate and the snapshot it was seeded from know together."""
-        return {"latency_ms": {key: round(value, 3) for key, value in (self._seeded_ms | self._live_ms).items()}}
+        return {
+            "latency_ms": {key: round(value, 3) for key, value in (self._seeded_ms | self._live_ms).items()}
+        }
 
 
 def _key(candidate: str, stream: bool) -> str:

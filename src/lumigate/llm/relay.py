@@ -49,18 +49,46 @@ class StreamRelay:
         self._kept: list[bytes] = []
         self._room = keep_bytes
         self._done = False
+        self._chunks = response.chunks()
+        self._first = b""
+        self._begun = False
+
+    async def begin(self) -> None:
+        """Wait for the first events, so that a stream that fails before them can still be asked of someone else.
+
+        Raises an `UpstreamError` with the call finished.
+        """
+        try:
+            while not self._first and not self._done:
+                chunk = await anext(self._chunks, None)
+                if chunk is None:
+                    break
+                self._first = self._pass_on(chunk)
+        except (FetchError, EventTooLarge) as error:
+            raise self._call.fail(self._failure(error)) from None
+        except Exception as error:
+            self._call.defect(error)
+            raise
+        name = self._call.target.access.name
+        if self._call.answer.failed:
+            raise self._call.fail(UpstreamFailed(name, 200))
+        if not self._first:
+            raise self._call.fail(UpstreamBadAnswer(name, "the stream ended before the answer began"))
 
     async def events(self) -> AsyncIterator[bytes]:
         """What goes out to the client. Every way out of here finishes the call and the scope."""
-        chunks = self._response.chunks()
+        chunks = self._chunks
         try:
-            async for chunk in chunks:
+            if self._first:
+                yield self._first
+            if self._done:
+                self._scope.ports.background(self._drain(chunks))
+            while not self._done and (chunk := await anext(chunks, None)) is not None:
                 if passed := self._pass_on(chunk):
                     yield passed
                 if self._done:
                     # A provider that is slow to hang up must not keep the client; one that is not keeps its connection.
                     self._scope.ports.background(self._drain(chunks))
-                    break
         except (GeneratorExit, asyncio.CancelledError):
             # The platform closes or cancels us: the client has gone.
             self._scope.abort()
@@ -86,7 +114,8 @@ class StreamRelay:
         if not block:
             return b""
         facts = self._scope.facts
-        if not facts.first_chunk_ns:
+        if not self._begun:
+            self._begun = True
             self._call.first_chunk()
         facts.last_active_ns = self._scope.clock.now_ns()
         passed, self._done = self._reader.read_events(block)
@@ -129,21 +158,23 @@ class StreamRelay:
 
     def _fail(self, error: Exception) -> bytes:
         """Finish as failed; the event that tells the client."""
-        name = self._call.target.access.name
-        failure: LumigateError
-        if isinstance(error, EventTooLarge):
-            failure = UpstreamBadAnswer(name, "an event is too large")
-        elif isinstance(error, FetchError) and error.reason == "timeout":
-            failure = UpstreamTimeout(name, self._idle_timeout_seconds)
-        elif isinstance(error, FetchError):
-            failure = UpstreamUnreachable(name)
-        else:
-            failure = self._call.defect(error)
+        failure = self._failure(error)
         self._call.fail(failure)
         event = self._error_event(failure)
         outcome = "error" if isinstance(failure, InternalError) else "upstream_error"
         self._scope.finish(200, outcome, failure.code)
         return event
+
+    def _failure(self, error: Exception) -> LumigateError:
+        name = self._call.target.access.name
+        if isinstance(error, EventTooLarge):
+            return UpstreamBadAnswer(name, "an event is too large")
+        if isinstance(error, FetchError):
+            timed_out = error.reason == "timeout"
+            return (
+                UpstreamTimeout(name, self._idle_timeout_seconds) if timed_out else UpstreamUnreachable(name)
+            )
+        return self._call.defect(error)
 
     def _error_event(self, error: LumigateError) -> bytes:
         document = json.dumps(error.to_body(self._scope.trace_id), separators=(",", ":"))

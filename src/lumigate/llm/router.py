@@ -115,8 +115,11 @@ class Router:
                 raise GeoDenied(country)
             ranked = self._rank(permitted, chat) if len(permitted) > 1 else permitted
             now_ns = scope.clock.now_ns()
-            up = [t for t in ranked if self.health.breaker(t.route.provider).admits(now_ns)]
-            down = [t for t in ranked if t not in up]
+            up: list[Target] = []
+            down: list[Target] = []
+            for target in ranked:
+                admitted = self.health.breaker(target.route.provider).admits(now_ns)
+                (up if admitted else down).append(target)
             best = (up or down)[0]
             step.span.set_attributes(best.labels)
             step.span.set_attribute("lumigate.route.order", [target.name for target in (*up, *down)])

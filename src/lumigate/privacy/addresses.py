@@ -37,7 +37,7 @@ def find_emails(text: str) -> Iterator[Finding]:
         if local and reach and len(reach[0]) <= _MAX_DOMAIN:
             domain = _up_to_a_top_domain(reach[0])
             end = at + 1 + len(domain)
-            if domain and _is_mailbox(local, domain, text[end : end + 1]):
+            if domain and _is_mailbox(local, domain, text[end : end + 2]):
                 yield Finding(Kind.EMAIL, at - len(local), end)
 
 
@@ -55,7 +55,7 @@ def _up_to_a_top_domain(name: str) -> str:
 
 
 def _is_mailbox(local: str, domain: str, after: str) -> bool:
-    if after == "(" or (after == ":" and local == "git"):  # a product of matrices, a remote of git
+    if after == "()" or (after[:1] == ":" and local == "git"):  # a product of matrices, a remote of git
         return False
     return not _VERSION.match(domain) and not _SCALED_IMAGE.match(domain)
 

@@ -45,7 +45,7 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _AFTER_A_LABEL = " \t\r\n\"'`]:"
-_MARKS = ("[api_key]", "[secret]")
+_MARKS = ("[api_key", "[secret", "[private_key")
 """What masking has left is no label."""
 _ENDINGS = (
     *("key", "id", "token", "secret", "credential", "credentials", "authorization", "password", "passwd"),
@@ -58,7 +58,7 @@ def secret_label(text: str, at: int) -> str | None:
     before = text[max(0, at - LABEL_CHARS) : at]
     if not before.rstrip(_AFTER_A_LABEL).lower().endswith(_ENDINGS):  # nearly always, and much cheaper
         return None
-    if before.rstrip(" :\"'`").endswith(_MARKS):
+    if before.rstrip(_AFTER_A_LABEL).endswith(_MARKS):
         return None
     match = _SECRET.search(before)
     if match is None:

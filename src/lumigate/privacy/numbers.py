@@ -3,11 +3,11 @@
 One expression walks over the digits and sorts them by shape; a check (digit, prefix, range) decides. Groups are held
 together by one separator, the same throughout: a space, a hyphen, a dot, or what Japanese text has for a hyphen.
 
-What is no finding: a number glued to letters or by a dash or dot to more digits (a version, a UUID, a decimal
-fraction); twelve digits that read as a date and time; numbers that say nothing by themselves (ten digits in a row,
-nine, or either in groups by spaces), unless the word before them does: `TEL`, `SSN`, 電話. An IPv4-shaped number is an
-address, unless the word before it says version or section, a product name and a slash stand before it and it ends in
-`.0`, or it is loopback, unspecified, or a mask.
+What is no finding: a number glued to letters, or by a dash or dot to more digits (versions, UUIDs, fractions); twelve
+digits that begin with a date and, in one piece, end with a time; numbers that say nothing by themselves (ten digits
+in a row, nine, or either in groups by spaces), unless the word before them does: `TEL`, `SSN`, 電話. An IPv4-shaped
+number is an address, unless the word before it says version or section, a product name and a slash stand before it
+and it ends in `.0`, or it is loopback, unspecified, or a mask.
 """
 
 from __future__ import annotations
@@ -57,9 +57,8 @@ _NUMBER = re.compile(
 )
 _ENDS = re.compile(_END)
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
-_DATE_AND_TIME = re.compile(
-    r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])[0-5][0-9]"
-)
+_DATE = re.compile(r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
+_TIME = re.compile(r"(?:[01][0-9]|2[0-3])[0-5][0-9]")
 _CARD_DIGITS = (16, 19)
 """Of the cards that are written in fours."""
 _JOINED = re.compile(rf"[.{DASHES}][0-9]")
@@ -117,7 +116,8 @@ def _kind_of(shape: str | None, text: str, start: int, end: int) -> Kind | None:
             return Kind.SSN if ssn_can_exist(digits) and said_before(text, start, Kind.SSN) else None
         return Kind.PHONE if said_before(text, start, Kind.PHONE) else None
     if len(digits) == 12:
-        return Kind.MY_NUMBER if my_number_holds(digits) and not _DATE_AND_TIME.fullmatch(digits) else None
+        is_date_and_time = _DATE.match(digits) and _TIME.match(digits, 8)
+        return Kind.MY_NUMBER if my_number_holds(digits) and not is_date_and_time else None
     return Kind.CARD if _is_card(digits) else None
 
 
@@ -139,7 +139,7 @@ def _in_groups_of_four(text: str, start: int, end: int) -> Iterator[Finding]:
 
 def _my_number_in(text: str, start: int, digits: str, *, alone: bool) -> Iterator[Finding]:
     end = start + 14
-    if my_number_holds(digits) and (alone or _ENDS.match(text, end)):
+    if my_number_holds(digits) and not _DATE.match(digits) and (alone or _ENDS.match(text, end)):
         yield Finding(Kind.MY_NUMBER, start, end)
 
 

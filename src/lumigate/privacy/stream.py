@@ -17,7 +17,7 @@ from lumigate.privacy.tokens import TokenTable
 MAX_HELD_CHARS = 8192
 """A word longer than this is not held any further: see `StreamMasker`."""
 _OVERLAP_CHARS = 512
-_CREDENTIALS = (Kind.PRIVATE_KEY, Kind.JWT, Kind.API_KEY, Kind.SECRET)
+_CREDENTIALS = (Kind.PRIVATE_KEY, Kind.JWT, Kind.API_KEY)
 
 
 class StreamRestorer:
@@ -62,6 +62,7 @@ _SEGMENT = re.compile(
 )
 _HEAD_BEGINS = "-----BEGIN"
 _MAY_GO_ON = re.compile(r"[0-9A-Z)]\Z")
+_GROUP_BEGINS = re.compile(r"[0-9A-Z(]")
 _GROUP_CHARS = 8
 """A space, a group, and what shows that it has ended."""
 _HEAD_CHARS = 64
@@ -109,7 +110,8 @@ class StreamMasker:
             ):
                 needed = _HEAD_CHARS
             elif text.startswith(" ", end) and _MAY_GO_ON.search(text, end - 1, end):
-                needed = _GROUP_CHARS
+                goes_on = size == end + 1 or _GROUP_BEGINS.match(text, end + 1)
+                needed = _GROUP_CHARS if goes_on else 1
             else:
                 needed = 1
             if size - end < needed:

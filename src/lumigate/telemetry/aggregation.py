@@ -7,7 +7,6 @@ difference, so that two readers of deltas never take from each other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import sub
 from typing import Any, Final, Protocol
 
 from lumigate.telemetry.records import AttributeValue, Exemplar, HistogramPoint, NumberPoint
@@ -17,6 +16,8 @@ EXPORT: Final = 0
 SHARD: Final = 1
 """The reader whose collections go to the counter shard."""
 _READERS: Final = 2
+_EXACT: Final = 1 << 53
+"""Integers below this are the ordinary case."""
 
 type TakenExemplar = tuple[int | float, int, int, int]
 """value, time, trace id, span id"""
@@ -51,17 +52,12 @@ class SumPoint:
         seen = self._seen[reader]
         if delta and seen == self.value:
             return None
-        exemplar = _exemplar(self.exemplar)
+        exemplar = (to_exemplar(self.exemplar),) if self.exemplar is not None else ()
         if reader == EXPORT:
             self.exemplar = None
         self._seen[reader] = self.value
-        return NumberPoint(
-            attributes=self.attributes,
-            start_ns=start_ns,
-            time_ns=now_ns,
-            value=plain_number(self.value - (seen or 0) if delta else self.value),
-            exemplars=exemplar,
-        )
+        value = plain_number(self.value - (seen or 0) if delta else self.value)
+        return NumberPoint(self.attributes, start_ns, now_ns, value, exemplar)
 
     def is_read_by(self, reader: int) -> bool:
         return self._seen[reader] == self.value
@@ -88,17 +84,11 @@ class GaugePoint:
         if delta and not self._fresh[reader]:
             return None
         self._fresh[reader] = False
-        exemplar = _exemplar(self.exemplar)
+        exemplar = (to_exemplar(self.exemplar),) if self.exemplar is not None else ()
         if reader == EXPORT:
             self.exemplar = None
         # a gauge has no start: https://opentelemetry.io/docs/specs/otel/metrics/data-model/#gauge
-        return NumberPoint(
-            attributes=self.attributes,
-            start_ns=0,
-            time_ns=now_ns,
-            value=plain_number(self.value),
-            exemplars=exemplar,
-        )
+        return NumberPoint(self.attributes, 0, now_ns, plain_number(self.value), exemplar)
 
     def is_read_by(self, reader: int) -> bool:
         return not self._fresh[reader]
@@ -129,26 +119,28 @@ class BucketsPoint:
         counts, total = self.counts.copy(), self.sum
         self._seen[reader] = (counts, total)
         if delta and seen is not None:
-            counts = list(map(sub, counts, seen[0]))
+            # a comprehension, since calls into C are what is slow in wasm: 0.6 us for 15 buckets, `map(sub)` 1.4
+            counts = [now - before for now, before in zip(counts, seen[0], strict=True)]
             total -= seen[1]
         exemplars = tuple(map(to_exemplar, self.exemplars.values())) if self.exemplars else ()
         # the shard's difference has no extremes of its own: only the exporter's window resets them
-        low, high = (None, None) if reader == SHARD or not any(counts) else (float(self.min), float(self.max))
+        count = sum(counts)
+        low, high = (None, None) if reader == SHARD or not count else (float(self.min), float(self.max))
         if reader == EXPORT:
             self.exemplars.clear()
             if delta:
                 self.min, self.max = float("inf"), float("-inf")
         return HistogramPoint(
-            attributes=self.attributes,
-            start_ns=start_ns,
-            time_ns=now_ns,
-            count=sum(counts),
-            sum=float(total),
-            bounds=self._bounds,
-            bucket_counts=counts,
-            min=low,
-            max=high,
-            exemplars=exemplars,
+            self.attributes,
+            start_ns,
+            now_ns,
+            count,
+            float(total),
+            self._bounds,
+            counts,
+            low,
+            high,
+            exemplars,
         )
 
     def is_read_by(self, reader: int) -> bool:
@@ -158,7 +150,8 @@ class BucketsPoint:
 
 def plain_number(value: int | float) -> int | float:
     """What the wire can carry: a Decimal, a bool or a numpy integer may have been added up."""
-    if type(value) is float:
+    kind = type(value)
+    if kind is float or (kind is int and -_EXACT < value < _EXACT):
         return value
     if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
         return int(value)
@@ -168,6 +161,3 @@ def plain_number(value: int | float) -> int | float:
 def to_exemplar(taken: TakenExemplar) -> Exemplar:
     return Exemplar(value=plain_number(taken[0]), time_ns=taken[1], trace_id=taken[2], span_id=taken[3])
 
-
-def _exemplar(taken: TakenExemplar | None) -> tuple[Exemplar, ...]:
-    return () if taken is None else (to_exemplar(taken),)

@@ -16,7 +16,7 @@ from lumigate.telemetry.aggregation import EXPORT, SHARD, Point
 from lumigate.telemetry.attributes import cleaned, safe_text
 from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.errors import MisuseError
-from lumigate.telemetry.records import CUMULATIVE, DELTA, MetricData, MetricKind, Scope
+from lumigate.telemetry.records import CUMULATIVE, DELTA, MetricData, MetricKind, PointAttributes, Scope
 from lumigate.telemetry.schema import OTHER, Attribute
 
 if TYPE_CHECKING:
@@ -119,11 +119,11 @@ class Stream[P: Point]:
             # the overflow set is one of the limit's sets
             if len(self._distinct) >= self.identity.cardinality_limit - 1:
                 if self._overflow is None:
-                    self._overflow = self._new_point({OVERFLOW: True}, -1)
+                    self._overflow = self._new_point(PointAttributes({OVERFLOW: True}), -1)
                 self.settings.counts.drop("metrics", "cardinality")
                 point = self._overflow
             else:
-                point = self._distinct[key] = self._new_point(clean, len(attributes))
+                point = self._distinct[key] = self._new_point(PointAttributes(clean), len(attributes))
         if len(self.points) < 4 * self.identity.cardinality_limit:
             with suppress(TypeError):  # an unhashable value: found the slow way each time
                 self.points[self.raw_key(attributes)] = point

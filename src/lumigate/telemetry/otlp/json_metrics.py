@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lumigate.telemetry.otlp.json_values import attribute_list, attributes, number, quote
@@ -12,6 +12,7 @@ from lumigate.telemetry.records import (
     HistogramPoint,
     MetricData,
     NumberPoint,
+    PointAttributes,
 )
 
 _INT64_LIMIT = 1 << 63
@@ -21,6 +22,9 @@ MAX_CACHED_BOUNDS = 64
 # Outlives a request on purpose: bounds are declared once, and writing them costs more than all else of a point.
 # Plain text, bounded in entries and in the length of each.
 _written_bounds: dict[Sequence[float], str] = {}
+
+_SMALL = tuple(map(str, range(1024)))
+"""Most bucket counts are small: looking their text up costs a third of making it (0.7 for 2.0 us a histogram)."""
 
 
 def metric(record: MetricData) -> str:
@@ -38,14 +42,17 @@ def metric(record: MetricData) -> str:
 
 
 def _sum_point(point: NumberPoint) -> str:
-    return f'{{"startTimeUnixNano":"{point.start_ns}",{_gauge_point(point)[1:]}'
+    return (
+        f'{{"startTimeUnixNano":"{point.start_ns}","timeUnixNano":"{point.time_ns}",{_value(point.value)}'
+        f"{_attributes(point.attributes)}{_exemplars(point.exemplars) if point.exemplars else ''}}}"
+    )
 
 
 def _gauge_point(point: NumberPoint) -> str:
     """A gauge has no start: metrics.proto says it is ignored, and the official encoder leaves it out."""
     return (
         f'{{"timeUnixNano":"{point.time_ns}",{_value(point.value)}'
-        f"{attribute_list(point.attributes)}{_exemplars(point.exemplars)}}}"
+        f"{_attributes(point.attributes)}{_exemplars(point.exemplars)}}}"
     )
 
 
@@ -54,7 +61,7 @@ def _histogram_point(point: HistogramPoint) -> str:
         f'{{"startTimeUnixNano":"{point.start_ns}","timeUnixNano":"{point.time_ns}","count":"{point.count}"'
         f',"sum":{number(point.sum)}{_extremes(point)},"bucketCounts":[{_integers(point.bucket_counts)}]'
         f',"explicitBounds":[{_bounds(point.bounds)}]'
-        f"{attribute_list(point.attributes)}{_exemplars(point.exemplars)}}}"
+        f"{_attributes(point.attributes)}{_exemplars(point.exemplars) if point.exemplars else ''}}}"
     )
 
 
@@ -65,8 +72,17 @@ def _exponential_point(point: ExponentialHistogramPoint) -> str:
         f',"sum":{number(point.sum)}{_extremes(point)},"scale":{point.scale},"zeroCount":"{point.zero_count}"'
         f"{_buckets('positive', point.positive_offset, point.positive_counts)}"
         f"{_buckets('negative', point.negative_offset, point.negative_counts)}"
-        f"{threshold}{attribute_list(point.attributes)}{_exemplars(point.exemplars)}}}"
+        f"{threshold}{_attributes(point.attributes)}{_exemplars(point.exemplars)}}}"
     )
+
+
+def _attributes(values: Mapping[str, Any]) -> str:
+    if type(values) is not PointAttributes:
+        return attribute_list(values)
+    written = values.as_json
+    if written is None:
+        written = values.as_json = attribute_list(values)
+    return written
 
 
 def _bounds(bounds: Sequence[float]) -> str:
@@ -103,13 +119,19 @@ def _exemplar(exemplar: Exemplar) -> str:
 
 
 def _value(value: float) -> str:
+    if type(value) is int and -_INT64_LIMIT <= value < _INT64_LIMIT:
+        return f'"asInt":"{value}"'
     if isinstance(value, int) and -_INT64_LIMIT <= value < _INT64_LIMIT:
         return f'"asInt":"{int(value)}"'
     return f'"asDouble":{number(float(value))}'
 
 
 def _integers(values: Sequence[int]) -> str:
-    return f'"{'","'.join(map(str, values))}"' if values else ""
+    try:
+        texts = [_SMALL[value] for value in values]
+    except IndexError:
+        texts = [str(value) for value in values]
+    return f'"{'","'.join(texts)}"' if texts else ""
 
 
 _KINDS: dict[str, tuple[str, Callable[[Any], str]]] = {

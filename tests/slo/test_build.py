@@ -1,0 +1,112 @@
+"""What is committed is what the specs generate, and the runbooks are whole."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local.cli import main
+from slo.build import GENERATED, ROOT, TESTS, Sources, drift, generate, generate_tests, write
+from slo.command import TO_RULES
+from slo.durations import promql
+from slo.runbooks import FOLDER, faults, known_labels, queries
+from tests.slo.promtool import promtool, run
+
+SOURCES = Sources.load()
+
+
+def test_the_committed_files_are_what_the_specs_generate(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["slo", "check"]) == 0, capsys.readouterr().err
+    assert drift(GENERATED, generate(SOURCES)) == []
+    assert drift(TESTS, generate_tests(SOURCES, TO_RULES)) == []
+
+
+def test_drift_is_what_was_changed_lost_or_left_over(tmp_path: Path) -> None:
+    files = {"a/same": "1", "a/changed": "2", "missing": "3"}
+    for name, text in {"a/same": "1", "a/changed": "x", "left": "4"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert drift(tmp_path, files) == ["a/changed", "left", "missing"]
+    assert write(tmp_path, files) == ["a/changed", "missing"]
+    assert (tmp_path / "left").exists(), "what is not ours is let alone"
+    assert write(tmp_path, files, own=True) == ["left"]
+    assert drift(tmp_path, files) == []
+
+
+def test_a_generated_file_says_so() -> None:
+    for files in (generate(SOURCES), generate_tests(SOURCES, TO_RULES)):
+        for name, text in files.items():
+            assert "Do not edit" in text.splitlines()[0], name
+
+
+def test_no_name_of_a_metric_is_spelt_by_hand() -> None:
+    """In the package; the runbooks are checked against the catalog instead."""
+    emitted = [name for name in known_labels() if not name.startswith("slo:")]
+    for path in ROOT.glob("*.py"):
+        text = path.read_text()
+        assert [name for name in emitted if re.search(rf"\b{name}\b", text)] == [], path.name
+
+
+# --- runbooks
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+    assert faults(SOURCES) == []
+    assert len(list(FOLDER.glob("*.md"))) >= len(SOURCES.promises) + 4
+
+
+def test_the_queries_of_the_runbooks_are_promql(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"runbook:{n}:{m}", "expr": query}
+        for n, path in enumerate(sorted(FOLDER.glob("*.md")))
+        for m, query in enumerate(queries(path.read_text()))
+    ]
+    assert len(rules) == 3 * len(list(FOLDER.glob("*.md")))
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "runbooks", "rules": rules}]}))
+    run(promtool(), "check", "rules", tmp_path / "rules.yaml")
+
+
+def test_links_between_runbooks_lead_somewhere() -> None:
+    for path in FOLDER.glob("*.md"):
+        for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
+            assert (FOLDER / target).exists(), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda text: text.replace("lumigate_request_outcomes_total", "lumigate_request_outcome_total"), "nothing emits"),
+        (lambda text: text.replace("lumigate_outcome=~", "lumigate_result=~"), "has no label 'lumigate_result'"),
+        (lambda text: text.replace("## Likely causes", "## Causes"), "'## Likely causes' is missing"),
+        (lambda text: text.replace("```promql", "```text", 1), "the first three checks are three queries"),
+    ],
+)  # fmt: skip
+def test_a_runbook_that_is_wrong_is_noticed(tmp_path: Path, change: object, fault: str) -> None:
+    assert callable(change)
+    for path in FOLDER.glob("*.md"):
+        text = path.read_text()
+        (tmp_path / path.name).write_text(change(text) if path.stem == "availability" else text)
+    (found,) = {each for each in faults(SOURCES, tmp_path) if fault in each}
+    assert found.startswith("runbooks/availability.md: ")
+
+
+def test_every_alert_says_what_the_one_on_call_needs() -> None:
+    texts = yaml.safe_load((GENERATED / "prometheus/availability.rules.yaml").read_text())["groups"][0][
+        "rules"
+    ]
+    page = next(rule for rule in texts if rule.get("alert") == "LumigateAvailabilityBurn")
+    assert page["labels"]["severity"] == "page"
+    words = page["annotations"]
+    assert set(words) == {"summary", "description", "budget", "condition", "dashboard", "runbook_url"}
+    assert words["description"].endswith("Objective: 99.9% over 30 days.")
+    assert "slo:budget_spent:ratio" in words["budget"]
+    assert "slo:time_to_exhaustion:seconds" in words["budget"]
+    assert words["condition"] == (
+        "A page at 14.4 times over 1h and 5m or 6 times over 6h and 30m, from 5 bad events on."
+    )
+    assert "from=" in words["dashboard"]
+    assert "var-slo=availability" in words["dashboard"]
+    assert promql(3600) == "1h"

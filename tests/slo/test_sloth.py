@@ -1,0 +1,155 @@
+"""A Sloth spec comes in: as OpenSLO, with rules that count exactly, under Sloth's names if that is wanted."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local.cli import main
+from slo.loading import load_promises
+from slo.model import Counted, RawRatio
+from slo.sloth import import_sloth
+from slo.yaml_lines import SpecError
+from tests.slo.examples import group
+from tests.slo.promtool import evaluate, expect, promtool, run
+
+SPEC = """\
+version: "prometheus/v1"
+service: "myservice"
+labels:
+  owner: "myteam"
+slos:
+  - name: "requests-availability"
+    objective: 99.9
+    description: "Availability of HTTP requests."
+    sli:
+      events:
+        error_query: sum(rate(http_requests_total{job="myservice",code=~"(5..|429)"}[{{.window}}]))
+        total_query: sum(rate(http_requests_total{job="myservice"}[{{.window}}]))
+    alerting:
+      name: MyServiceHighErrorRate
+      labels: {category: availability}
+      annotations: {summary: Too many errors}
+      page_alert: {labels: {severity: pageteam}}
+      ticket_alert: {disable: true}
+  - name: "requests-latency"
+    objective: 99
+    sli:
+      events:
+        error_query: |
+          (
+            sum(rate(http_seconds_count{verb!="WATCH"}[{{.window}}]))
+            -
+            sum(rate(http_seconds_bucket{le="0.4",verb!="WATCH"}[{{ .window }}]))
+          )
+        total_query: sum(rate(http_seconds_count{verb!="WATCH"}[{{.window}}]))
+    alerting: {name: Latency}
+  - name: "wifi"
+    objective: 95
+    sli:
+      raw:
+        error_ratio_query: avg_over_time(wifi_errors:ratio[{{.window}}])
+    alerting: {page_alert: {disable: true}, ticket_alert: {disable: true}}
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "sloth.yml"
+    path.write_text(SPEC)
+    return path
+
+
+def test_a_sloth_spec_becomes_openslo(spec: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "specs"
+    assert main(["slo", "import", str(spec), "--out", str(folder), "--period", "28d"]) == 0
+    promises = {promise.name: promise for promise in load_promises(folder)}
+    availability = promises["requests-availability"]
+    assert availability.percent == "99.9%"
+    assert availability.period == 28 * 86_400
+    assert availability.labels == {"owner": "myteam", "category": "availability"}
+    assert {name: p.policy for name, p in promises.items()} == {
+        "requests-availability": "page-only",
+        "requests-latency": "page-and-ticket",
+        "wifi": "no-alerts",
+    }
+    assert isinstance(promises["requests-latency"].indicator, Counted)
+    assert isinstance(promises["wifi"].indicator, RawRatio)
+    assert main(["slo", "import", str(spec), "--out", str(folder)]) == 1, "nothing is overwritten"
+
+
+def test_rules_are_built_from_it_under_sloths_names_as_well(spec: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "specs", tmp_path / "out"
+    assert main(["slo", "import", str(spec), "--out", str(folder)]) == 0
+    assert main(["slo", "build", "--specs", str(folder), "--out", str(out), "--names", "sloth"]) == 0
+    rules = sorted((out / "prometheus").glob("*.rules.yaml"))
+    run(promtool(), "check", "rules", *rules)
+    content = yaml.safe_load((out / "prometheus/requests-availability.rules.yaml").read_text())
+    names = {rule["record"] for rule in content["groups"][0]["rules"] if "record" in rule}
+    windows = ("5m", "30m", "1h", "2h", "6h", "1d", "3d", "30d")
+    assert names >= {f"slo:sli_error:ratio_rate{window}" for window in windows} | {
+        "slo:objective:ratio",
+        "slo:error_budget:ratio",
+        "slo:time_period:days",
+        "slo:current_burn_rate:ratio",
+        "slo:period_burn_rate:ratio",
+        "slo:period_error_budget_remaining:ratio",
+        "sloth_slo_info",
+    }
+
+
+def test_the_numbers_are_those_that_happened(spec: Path, tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    for name, text in import_sloth(spec).items():
+        (tmp_path / "specs" / name).write_text(text)
+    promises = {promise.name: promise for promise in load_promises(tmp_path / "specs")}
+    identity = 'sloth_id="myservice-requests-availability",sloth_service="myservice",sloth_slo="requests-availability"'
+    evaluate(
+        tmp_path,
+        [group(dataclasses.replace(promise), names="sloth") for promise in promises.values()],
+        {
+            'http_requests_total{job="myservice",code="200"}': "0+90x30",
+            'http_requests_total{job="myservice",code="503"}': "0+10x30",
+            'http_seconds_count{verb="GET"}': "0+100x30",
+            'http_seconds_bucket{verb="GET",le="0.4"}': "0+99x30",
+            "wifi_errors:ratio": "0.25x30",
+        },
+        [
+            expect(f"sum(slo:sli_error:ratio_rate30d{{{identity}}})", "30m", 0.1),
+            expect(f"sum(slo:period_burn_rate:ratio{{{identity}}})", "30m", 0.1 / 0.001),
+            expect('sum(slo:error:ratio{slo="requests-latency",window="1h"})', "30m", 0.01),
+            expect('sum(slo:error:ratio{slo="wifi",window="30d"})', "30m", 0.25),
+            expect('sum(slo:observed:bool{slo="wifi"})', "30m", 1),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        (
+            "objective: 99.9",
+            "objective: 101",
+            r"sloth.yml:7: slos.0.objective: input should be less than 100",
+        ),
+        ('version: "prometheus/v1"', "version: 2", r"sloth.yml:1: version: "),
+        (
+            'sum(rate(http_requests_total{job="myservice"}[{{.window}}]))',
+            "sum(last_over_time(http_requests_total[{{.window}}]))",
+            r"sloth.yml:10: slos.0.sli.events: \{\{.window\}\} may stand only in rate",
+        ),
+        (
+            "raw:\n        error_ratio_query: avg_over_time(wifi_errors:ratio[{{.window}}])",
+            "plugin: {id: sloth-common/x}",
+            r"sloth.yml:\d+: slos.2.sli: the plug-in 'sloth-common/x' is Go",
+        ),
+    ],
+)
+def test_a_fault_names_file_line_and_field(spec: Path, old: str, new: str, fault: str) -> None:
+    assert old in SPEC
+    spec.write_text(SPEC.replace(old, new))
+    with pytest.raises(SpecError, match=fault):
+        import_sloth(spec)
