@@ -24,7 +24,7 @@ class BenchFailed(Exception):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    parser.add_argument("what", choices=["telemetry", "shard"], help="what to measure")
+    parser.add_argument("what", choices=["telemetry", "shard", "privacy"], help="what to measure")
     parser.add_argument(
         "--runtime",
         choices=["pyodide", "native"],

@@ -21,7 +21,9 @@ HTTP_METHOD = Attribute(
 HTTP_ROUTE = Attribute(
     key="http.route",
     description="The route's template; empty where none matched.",
-    values=frozenset({"/health", "/metrics", "/v1/chat/completions", "/v1/models", ""}),
+    values=frozenset(
+        {"/health", "/metrics", "/v1/chat/completions", "/v1/messages", "/v1/embeddings", "/v1/models", ""}
+    ),
 )
 HTTP_STATUS = Attribute(
     key="http.response.status_code", description="The status that was answered.", type=int
@@ -89,7 +91,9 @@ CACHE_OUTCOME = Attribute(
     values=frozenset({"hit-l1", "hit-l2", "miss", "bypass"}),
 )
 GEN_AI_OPERATION = Attribute(
-    key="gen_ai.operation.name", description="The operation asked for.", values=frozenset({"chat"})
+    key="gen_ai.operation.name",
+    description="The operation asked for.",
+    values=frozenset({"chat", "embeddings"}),
 )
 GEN_AI_PROVIDER = Attribute(
     key="gen_ai.provider.name",

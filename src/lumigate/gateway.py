@@ -20,9 +20,11 @@ from dataclasses import replace
 
 from opentelemetry.trace import SpanKind
 
-from lumigate import __version__, catalog
+from lumigate import __version__, catalog, deploys
 from lumigate.api.chat import ChatCompletions
+from lumigate.api.embeddings import Embeddings
 from lumigate.api.health import health
+from lumigate.api.messages import Messages
 from lumigate.api.metrics import Metrics
 from lumigate.api.models import Models
 from lumigate.auth.authenticator import Authenticator
@@ -42,6 +44,7 @@ from lumigate.errors import (
 from lumigate.http.routing import Endpoint, RouteTable
 from lumigate.http.types import Request, Response, json_response
 from lumigate.instruments import Instruments
+from lumigate.llm.dialects.anthropic import ANTHROPIC_DIALECT
 from lumigate.llm.router import Router
 from lumigate.ports import Clock, Entropy, Ports
 from lumigate.record import RequestRecorder, rfc3339
@@ -50,6 +53,7 @@ from lumigate.telemetry import Telemetry
 
 type Handler = Callable[[Scope], Awaitable[Response]]
 
+MESSAGES_ROUTE = "/v1/messages"
 _SILENT_MARGIN_SECONDS = 30.0
 KNOWN_METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 
@@ -103,6 +107,9 @@ class Gateway:
             l2_ttl_seconds=settings.cache_l2_ttl_seconds,
         )
         chat = ChatCompletions(settings, cache, router)
+        messages = Messages(settings, cache, router)
+        embeddings = Embeddings(settings, cache, router)
+        self._router = router
         self._routes: RouteTable[Handler] = RouteTable(
             {
                 ("GET", "/health"): Endpoint(template="/health", handler=health, authenticated=False),
@@ -111,6 +118,8 @@ class Gateway:
                 ),
                 ("GET", "/v1/models"): Endpoint(template="/v1/models", handler=Models(router)),
                 ("POST", "/v1/chat/completions"): Endpoint(template="/v1/chat/completions", handler=chat),
+                ("POST", "/v1/messages"): Endpoint(template=MESSAGES_ROUTE, handler=messages),
+                ("POST", "/v1/embeddings"): Endpoint(template="/v1/embeddings", handler=embeddings),
             }
         )
 
@@ -139,6 +148,7 @@ class Gateway:
         """The cron run: a heartbeat through the whole path, and everything that was still buffered."""
         span = self._tracer.start_span("cron", attributes={"lumigate.cron": cron})
         self._instruments.heartbeat.add(1, {})
+        await self._watch_deploys(ports)
         span.end()
         values = {
             "event": "cron",
@@ -150,6 +160,19 @@ class Gateway:
         }
         self._recorder.write_event(ports, values)
         await self.flush(ports)
+
+    async def _watch_deploys(self, ports: Ports) -> None:
+        if ports.key_value is None:
+            return
+        try:
+            result = await deploys.watch(
+                ports.key_value, self._version, self._clock.now_ns() // 1_000_000_000
+            )
+        except Exception as error:  # a store that fails must not cost the heartbeat
+            self.telemetry.report(error)
+            return
+        if result:
+            self._instruments.deploys.add(1, {"lumigate.deploy.result": result})
 
     async def flush(self, ports: Ports) -> None:
         """Export everything that is buffered, now."""
@@ -208,6 +231,9 @@ class Gateway:
     def _refuse(self, scope: Scope, error: LumigateError) -> Response:
         scope.facts.error_code = error.code
         scope.facts.outcome = _outcome(error)
+        if scope.facts.route == MESSAGES_ROUTE:  # Anthropic's clients read errors in Anthropic's shape
+            body = ANTHROPIC_DIALECT.error_body(error, scope.trace_id)
+            return json_response(error.status, body, error.headers | {"request-id": scope.facts.request_id})
         return json_response(error.status, error.to_body(scope.trace_id), error.headers)
 
     def _import_failed(self, scope: Scope, error: ImportError) -> ImportFailed:

@@ -13,6 +13,9 @@ class Instruments:
         instrument = telemetry.instrument
         self.request_duration = instrument(catalog.REQUEST_DURATION)
         self.gateway_overhead = instrument(catalog.GATEWAY_OVERHEAD)
+        self.telemetry_overhead = instrument(catalog.TELEMETRY_OVERHEAD)
+        self.request_cost = instrument(catalog.REQUEST_COST)
+        self.deploys = instrument(catalog.DEPLOYS)
         self.outcomes = instrument(catalog.OUTCOMES)
         self.auth_checks = instrument(catalog.AUTH_CHECKS)
         self.auth_duration = instrument(catalog.AUTH_DURATION)

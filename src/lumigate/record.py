@@ -68,11 +68,13 @@ class RequestRecorder:
         facts.finished = True
         self._in_progress.pop(facts.request_id, None)
         facts.status, facts.outcome, facts.error_code = status, outcome, error_code
-        duration_ns = max(0, scope.clock.now_ns() - facts.started_ns)
+        ended_ns = scope.clock.now_ns()
+        duration_ns = max(0, ended_ns - facts.started_ns)
         self._attempt(self._end_span, scope)
         self._attempt(self._record_metrics, scope, duration_ns)
         self._attempt(self._write, scope, ports, duration_ns)
         self._attempt(self._telemetry.after_request, self._courier.host(ports))
+        self._attempt(self._record_own_cost, scope, ended_ns)
 
     def write_event(self, ports: Ports, values: Mapping[str, Any]) -> None:
         """One line on the console. Never raises."""
@@ -116,7 +118,15 @@ class RequestRecorder:
         instruments.gateway_overhead.record(overhead_ns / 1e9, route, span=scope.span)
         instruments.outcomes.add(1, {**route, "lumigate.outcome": facts.outcome})
         if facts.model:
+            instruments.request_cost.record(facts.cost_usd, route, span=scope.span)
             instruments.cache_outcomes.add(1, {**route, "lumigate.cache.outcome": facts.cache})
+
+    def _record_own_cost(self, scope: Scope, ended_ns: int) -> None:
+        """What all of this added to the response. On Workers the clock stands still while the CPU works: waits only."""
+        seconds = max(0, scope.clock.now_ns() - ended_ns) / 1e9
+        scope.instruments.telemetry_overhead.record(
+            seconds, {"http.route": scope.facts.route}, span=scope.span
+        )
 
     def _write(self, scope: Scope, ports: Ports, duration_ns: int) -> None:
         values = self._values(scope, duration_ns)

@@ -1,4 +1,7 @@
-"""POST /v1/chat/completions: OpenAI's shape, streaming or not, whichever provider is behind it."""
+"""A request for an answer of a model, in whichever words: the way that all front doors share.
+
+`POST /v1/chat/completions` is OpenAI's; `messages` and `embeddings` are the others.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from lumigate.http.body import read_json_object
 from lumigate.http.types import Response
 from lumigate.llm.call import ModelCall
 from lumigate.llm.chat import ChatRequest
+from lumigate.llm.dialects import Dialect
+from lumigate.llm.dialects.openai import OPENAI_DIALECT
 from lumigate.llm.dispatch import Dispatcher
 from lumigate.llm.relay import StreamRelay
 from lumigate.llm.router import Router
@@ -22,7 +27,10 @@ _BYPASS = frozenset({"no-store", "no-cache"})
 class ChatCompletions:
     """Steps 3 to 6 of a request's life: parse, look in the cache, choose, call, answer."""
 
-    def __init__(self, settings: Settings, cache: TieredCache, router: Router) -> None:
+    def __init__(
+        self, settings: Settings, cache: TieredCache, router: Router, dialect: Dialect = OPENAI_DIALECT
+    ) -> None:
+        self._dialect = dialect
         self._settings = settings
         self._cache = cache
         self._router = router
@@ -30,7 +38,7 @@ class ChatCompletions:
 
     async def __call__(self, scope: Scope) -> Response:
         body = await read_json_object(scope, self._settings.max_body_bytes)
-        chat = ChatRequest.parse(body)
+        chat = self._dialect.parse(body, scope.headers)
         scope.facts.stream = chat.stream
 
         scope.facts.model_alias = chat.model
@@ -39,7 +47,8 @@ class ChatCompletions:
 
         key = None
         if not _bypasses_cache(scope):
-            key = cache_key(tenant=scope.facts.tenant, policy=policy, body=chat.body)
+            asked = [chat.operation, chat.dialect, policy]
+            key = cache_key(tenant=scope.facts.tenant, policy=" ".join(asked), body=body)
             entry = await self._cache.lookup(scope, key)
             if entry is not None:
                 return _replay(scope, entry)
@@ -53,12 +62,15 @@ class ChatCompletions:
 
         async def attempt(call: ModelCall, seconds: float) -> bytes:
             await call.send(seconds, idle_seconds)
-            body = await call.read(limit_bytes, idle_seconds)
+            body = await call.read(limit_bytes, idle_seconds, self._write)
             self._store(scope, call, key, "application/json", body)
             return body
 
         body = await self._dispatcher.run(scope, chat, attempt)
         return Response(status=200, headers={"content-type": "application/json"}, body=body)
+
+    def _write(self, body: bytes, native: bool) -> bytes:
+        return self._dialect.write_answer(body, native=native)
 
     async def _stream(self, scope: Scope, chat: ChatRequest, key: str | None) -> Response:
         settings = self._settings
@@ -71,6 +83,7 @@ class ChatCompletions:
                 strip_usage=not chat.wants_usage,
                 keep_bytes=settings.max_answer_bytes if key else 0,
                 idle_timeout_seconds=settings.stream_idle_seconds,
+                outlet=self._dialect.outlet(native=call.native),
                 on_complete=lambda body: self._store(scope, call, key, _EVENT_STREAM, body),
             )
             await relay.begin()

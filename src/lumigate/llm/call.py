@@ -6,6 +6,7 @@ reader of the answer, the relay of the stream, or the disconnect of the client.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,9 +22,10 @@ from lumigate.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from lumigate.llm.chat import ChatRequest
+from lumigate.llm.chat import EMBEDDINGS, ChatRequest
 from lumigate.llm.health import Health
-from lumigate.llm.provider import Answer, BadAnswer
+from lumigate.llm.provider import Answer, BadAnswer, Call
+from lumigate.llm.providers import NATIVE
 from lumigate.llm.router import Target
 from lumigate.ports import FetchError, FetchResponse
 from lumigate.scope import Scope, fail_span
@@ -43,7 +45,11 @@ class ModelCall:
 
     def __init__(self, scope: Scope, target: Target, chat: ChatRequest, health: Health | None = None) -> None:
         """Raises `CallerError`, with nothing begun, where the request cannot be put to this provider."""
-        self._request = target.provider.build_call(target.access, target.route, chat)
+        native = NATIVE.get((target.access.api, chat.dialect))
+        self.native = native is not None
+        self.provider = native or target.provider
+        self._chat = chat
+        self._request = self._build(target, chat)
         self._health = health
         self.answer = Answer(created=scope.clock.now_ns() // 1_000_000_000)
         self.scope = scope
@@ -56,9 +62,9 @@ class ModelCall:
         facts.provider, facts.model = target.route.provider, target.route.model
         model = target.route.model
         self._model_labels = target.labels
-        self._labels = {"gen_ai.operation.name": "chat", **self._model_labels}
+        self._labels = {"gen_ai.operation.name": chat.operation, **self._model_labels}
         self.span = scope.tracer.start_span(
-            f"chat {model}",
+            f"{chat.operation} {model}",
             kind=SpanKind.CLIENT,
             attributes={
                 **self._labels,
@@ -71,6 +77,13 @@ class ModelCall:
         scope.open_call = self
         if health is not None:
             health.breaker(target.route.provider).begin(self._started_ns)
+
+    def _build(self, target: Target, chat: ChatRequest) -> Call:
+        if chat.untranslatable is not None and not self.native:
+            raise chat.untranslatable
+        if chat.operation == EMBEDDINGS:
+            return self.provider.build_embeddings_call(target.access, target.route, chat.body)
+        return self.provider.build_call(target.access, target.route, chat)
 
     async def send(self, timeout_seconds: float, idle_timeout_seconds: float) -> FetchResponse:
         """Send the request; return the answer once its status and headers are good.
@@ -108,10 +121,15 @@ class ModelCall:
             raise
         return response
 
-    async def read(self, limit_bytes: int, idle_timeout_seconds: float) -> bytes:
-        """The whole of an answer that is not a stream, in canonical form.
+    async def read(
+        self,
+        limit_bytes: int,
+        idle_timeout_seconds: float,
+        write: Callable[[bytes, bool], bytes] | None = None,
+    ) -> bytes:
+        """The whole of an answer that is not a stream, in canonical form or as `write` gives it.
 
-        Raises an `UpstreamError` with the call finished.
+        `write` is told whether the provider spoke the caller's own words. Raises an `UpstreamError` with the call finished.
         """
         assert self._response is not None
         name = self.target.access.name
@@ -119,7 +137,14 @@ class ModelCall:
             body = await self._response.read(limit_bytes)
             if body is None:
                 raise UpstreamBadAnswer(name, f"it is larger than {limit_bytes} bytes")
-            body = self.target.provider.read_answer(body, self.answer)
+            if self._chat.operation == EMBEDDINGS:
+                wanted = self._chat.body.get("encoding_format") == "base64"
+                body = self.provider.read_embeddings(body, self.answer, base64=wanted)
+            else:
+                body = self.provider.read_answer(body, self.answer)
+            self.answer.model = self.answer.model or self.target.route.model
+            if write is not None:
+                body = write(body, self.native)
         except FetchError as error:
             raise self.fail(self._fetch_error(error, idle_timeout_seconds)) from None
         except BadAnswer as error:
@@ -140,7 +165,7 @@ class ModelCall:
         if status not in range(400, 500) or status in _OUR_BUSINESS:
             return UpstreamFailed(name, status)
         body = await response.read(MAX_ERROR_BYTES)
-        message, param = self.target.provider.error_message(body or b"")
+        message, param = self.provider.error_message(body or b"")
         return UpstreamRefused(name, status, message, param)
 
     def _fetch_error(self, error: FetchError, seconds: float) -> LumigateError:

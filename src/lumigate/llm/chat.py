@@ -42,7 +42,10 @@ class _ChatBody(BaseModel):
     n: Annotated[StrictInt, Field(ge=1, le=128)] | None = None
 
 
-OPENAI = "openai"
+OPENAI, ANTHROPIC = "openai", "anthropic"
+"""Dialects."""
+CHAT, EMBEDDINGS = "chat", "embeddings"
+"""Operations, by the names of the GenAI conventions."""
 _CHARS_A_TOKEN = 4
 _TOKENS_A_MESSAGE = 4
 _TOKENS_A_PART = 1000
@@ -63,6 +66,7 @@ class ChatRequest:
     temperature: float | None
     top_p: float | None
     body: Mapping[str, Any]
+    operation: str = CHAT
     dialect: str = OPENAI
     native: Mapping[str, Any] | None = None
     native_features: str = ""

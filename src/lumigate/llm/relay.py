@@ -8,7 +8,6 @@ status any more, so the client gets an error event. Only a complete stream is ha
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 
 from lumigate.errors import (
@@ -21,6 +20,8 @@ from lumigate.errors import (
 )
 from lumigate.http.sse import EventSplitter, EventTooLarge
 from lumigate.llm.call import ModelCall
+from lumigate.llm.dialects import Outlet
+from lumigate.llm.dialects.openai import OpenAIOutlet
 from lumigate.ports import FetchError, FetchResponse
 
 _DRAIN_SECONDS = 1.0
@@ -38,13 +39,15 @@ class StreamRelay:
         keep_bytes: int,
         idle_timeout_seconds: float,
         on_complete: Callable[[bytes], None],
+        outlet: Outlet | None = None,
     ) -> None:
         self._call = call
         self._scope = call.scope
         self._response = response
-        self._reader = call.target.provider.reader(call.answer, strip_usage=strip_usage)
+        self._reader = call.provider.reader(call.answer, strip_usage=strip_usage)
         self._idle_timeout_seconds = idle_timeout_seconds
         self._on_complete = on_complete
+        self._outlet: Outlet = outlet or OpenAIOutlet()
         self._splitter = EventSplitter()
         self._kept: list[bytes] = []
         self._room = keep_bytes
@@ -119,6 +122,7 @@ class StreamRelay:
             self._call.first_chunk()
         facts.last_active_ns = self._scope.clock.now_ns()
         passed, self._done = self._reader.read_events(block)
+        passed = self._outlet.pass_on(passed)
         facts.response_bytes += len(passed)
         self._keep(passed)
         return passed
@@ -147,7 +151,7 @@ class StreamRelay:
                 self._scope.finish(200, "truncated", "truncated")
                 return event
             # The answer is whole and only the closing mark is missing, as with some compatible servers.
-            last = self._reader.end()
+            last = self._outlet.pass_on(self._reader.end())
             self._keep(last)
             self._scope.facts.response_bytes += len(last)
         call.finish("ok")
@@ -177,7 +181,6 @@ class StreamRelay:
         return self._call.defect(error)
 
     def _error_event(self, error: LumigateError) -> bytes:
-        document = json.dumps(error.to_body(self._scope.trace_id), separators=(",", ":"))
-        event = b"data: " + document.encode("ascii") + b"\n\n"
+        event = self._outlet.error(error, self._scope.trace_id)
         self._scope.facts.response_bytes += len(event)
         return event

@@ -46,11 +46,15 @@ def read_message(body: bytes, answer: Answer) -> dict[str, Any]:
     return document
 
 
+def finish_of(stop_reason: str) -> str:
+    return _FINISH.get(stop_reason, "stop")
+
+
 def learn_message(message: Mapping[str, Any], answer: Answer) -> None:
     answer.id = text(message.get("id")) or answer.id
     answer.model = text(message.get("model")) or answer.model
     if isinstance(reason := message.get("stop_reason"), str):
-        answer.finish_reasons = (_FINISH.get(reason, "stop"),)
+        answer.finish_reasons = (finish_of(reason),)
     learn_usage(mapping(message.get("usage")), answer)
 
 
@@ -111,7 +115,7 @@ class AnthropicReader:
                 reason = mapping(event.get("delta")).get("stop_reason")
                 if not isinstance(reason, str):
                     return b""
-                answer.finish_reasons = (_FINISH.get(reason, "stop"),)
+                answer.finish_reasons = (finish_of(reason),)
                 return write.delta({}, answer.finish_reasons[0])
             case "error":
                 answer.failed = True

@@ -1,0 +1,246 @@
+"""A request in Anthropic's words, read into canonical form.
+
+Shape: https://docs.claude.com/en/api/messages. What it needs to be routed is checked for everyone; what canonical
+form cannot say (a tool that runs at Anthropic, say) is no fault as long as Anthropic answers, and a 400 that names it
+when another provider would have to. Two things mean nothing to other models and end here: marks for the prompt cache,
+and the signed thoughts of earlier answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+
+from lumigate.errors import InvalidRequest, UnsupportedByProvider
+from lumigate.llm.chat import ANTHROPIC, ChatRequest
+from lumigate.llm.provider import mapping, sequence, text
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["user", "assistant"]
+    content: StrictStr | list[dict[str, Any]]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    model: Annotated[StrictStr, Field(min_length=1, max_length=256)]
+    max_tokens: Annotated[StrictInt, Field(ge=1)]
+    messages: Annotated[list[_Message], Field(min_length=1)]
+    system: StrictStr | list[dict[str, Any]] | None = None
+    stream: StrictBool | None = None
+    temperature: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
+    top_k: Annotated[StrictInt, Field(ge=0)] | None = None
+    stop_sequences: list[StrictStr] | None = None
+
+
+_TRANSLATED = frozenset(
+    {
+        *(
+            "model",
+            "max_tokens",
+            "messages",
+            "system",
+            "stream",
+            "temperature",
+            "top_p",
+            "top_k",
+            "stop_sequences",
+        ),
+        *("tools", "tool_choice", "metadata", "thinking", "output_config", "service_tier"),
+    }
+)
+
+
+def parse_messages_request(body: dict[str, Any], features: str) -> ChatRequest:
+    """Raises `InvalidRequest` naming the first field that is wrong. `features` is the header `anthropic-beta`."""
+    try:
+        valid = _Body.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"][:4])
+        raise InvalidRequest(first["msg"], param=field or None) from None
+    canonical: dict[str, Any] = {"messages": []}
+    untranslatable = None
+    try:
+        canonical = _canonical(body)
+    except UnsupportedByProvider as error:
+        untranslatable = error
+    return ChatRequest(
+        model=valid.model,
+        stream=bool(valid.stream),
+        wants_usage=True,
+        max_tokens=valid.max_tokens,
+        temperature=valid.temperature,
+        top_p=valid.top_p,
+        body=canonical,
+        dialect=ANTHROPIC,
+        native=body,
+        native_features=features[:256],
+        untranslatable=untranslatable,
+    )
+
+
+def _only_anthropic(what: str, where: str) -> UnsupportedByProvider:
+    return UnsupportedByProvider("A provider other than anthropic", what, param=where)
+
+
+def _canonical(body: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in body.items():
+        if name not in _TRANSLATED and value is not None:
+            raise _only_anthropic(f"the parameter '{name[:64]}'", name[:64])
+    messages: list[dict[str, Any]] = []
+    if body.get("system"):
+        messages.append({"role": "system", "content": _text(body["system"], "system")})
+    for index, message in enumerate(body["messages"]):
+        messages += _turn(message, f"messages.{index}")
+    canonical: dict[str, Any] = {
+        "model": body["model"],
+        "messages": messages,
+        "max_tokens": body["max_tokens"],
+    }
+    for theirs, ours in (("temperature",) * 2, ("top_p",) * 2, ("top_k",) * 2, ("stop_sequences", "stop")):
+        if body.get(theirs) is not None:
+            canonical[ours] = body[theirs]
+    if body.get("stream"):
+        canonical["stream"] = True
+    if isinstance(user := mapping(body.get("metadata")).get("user_id"), str):
+        canonical["user"] = user
+    return canonical | _tools(body) | _thinking(body) | _output(body)
+
+
+def _text(content: Any, where: str) -> str:
+    """Text, or text blocks; nothing else can stand there in canonical form."""
+    if isinstance(content, str):
+        return content
+    texts = []
+    for index, block in enumerate(sequence(content)):
+        if mapping(block).get("type") != "text":
+            raise _only_anthropic("this kind of content in this place", f"{where}.{index}")
+        texts.append(text(mapping(block).get("text")))
+    return "".join(texts)
+
+
+def _turn(message: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
+    """One message as one or more: each result of a tool is a message of its own, and comes first."""
+    if isinstance(message["content"], str):
+        return [{"role": message["role"], "content": message["content"]}]
+    parts: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    for index, block in enumerate(message["content"]):
+        place = f"{where}.content.{index}"
+        match block.get("type"):
+            case "text":
+                parts.append({"type": "text", "text": _required(block, "text", place)})
+            case "image":
+                parts.append({"type": "image_url", "image_url": {"url": _source_url(block, place)}})
+            case "document":
+                parts.append(_document(block, place))
+            case "tool_use":
+                arguments = json.dumps(block.get("input") or {}, separators=(",", ":"))
+                function = {"name": _required(block, "name", place), "arguments": arguments}
+                identity = _required(block, "id", place)
+                calls.append({"id": identity, "type": "function", "function": function})
+            case "tool_result":
+                said = _text(block.get("content") or "", f"{place}.content")
+                results.append(
+                    {
+                        "role": "tool",
+                        "tool_call_id": _required(block, "tool_use_id", place),
+                        "content": f"Error: {said}" if block.get("is_error") is True else said,
+                    }
+                )
+            case "thinking" | "redacted_thinking":
+                pass
+            case kind:
+                raise _only_anthropic(f"content of the type '{str(kind)[:64]}'", place)
+    if message["role"] == "assistant":
+        said = "".join(part.get("text", "") for part in parts)
+        turn: dict[str, Any] = {"role": "assistant", "content": said or None}
+        return [turn | ({"tool_calls": calls} if calls else {})]
+    return [*results, *([{"role": "user", "content": parts}] if parts else [])]
+
+
+def _required(block: Mapping[str, Any], name: str, where: str) -> str:
+    value = block.get(name)
+    if not isinstance(value, str):
+        raise InvalidRequest("must be text", param=f"{where}.{name}")
+    return value
+
+
+def _source_url(block: Mapping[str, Any], where: str) -> str:
+    source = mapping(block.get("source"))
+    match source.get("type"):
+        case "url":
+            return _required(source, "url", f"{where}.source")
+        case "base64":
+            media_type = _required(source, "media_type", f"{where}.source")
+            return f"data:{media_type};base64,{_required(source, 'data', f'{where}.source')}"
+    raise _only_anthropic("this kind of source", f"{where}.source")
+
+
+def _document(block: Mapping[str, Any], where: str) -> dict[str, Any]:
+    source = mapping(block.get("source"))
+    if source.get("type") == "text":
+        return {"type": "text", "text": _required(source, "data", f"{where}.source")}
+    if source.get("type") != "base64":
+        raise _only_anthropic("a document that is not sent as data", f"{where}.source")
+    name = text(block.get("title")) or "document"
+    return {"type": "file", "file": {"file_data": _source_url(block, where), "filename": name}}
+
+
+def _tools(body: Mapping[str, Any]) -> dict[str, Any]:
+    tools = []
+    for index, tool in enumerate(sequence(body.get("tools"))):
+        where = f"tools.{index}"
+        described = mapping(tool)
+        if described.get("type") not in (None, "custom"):
+            raise _only_anthropic("a tool that runs at the provider", where)
+        function = {"name": _required(described, "name", where), "parameters": described.get("input_schema")}
+        for name in ("description", "strict"):
+            if described.get(name) is not None:
+                function[name] = described[name]
+        tools.append({"type": "function", "function": function})
+    if not tools:
+        return {}
+    translated: dict[str, Any] = {"tools": tools}
+    choice = mapping(body.get("tool_choice"))
+    match choice.get("type"):
+        case "any":
+            translated["tool_choice"] = "required"
+        case "none":
+            translated["tool_choice"] = "none"
+        case "tool":
+            name = _required(choice, "name", "tool_choice")
+            translated["tool_choice"] = {"type": "function", "function": {"name": name}}
+    if choice.get("disable_parallel_tool_use") is True:
+        translated["parallel_tool_calls"] = False
+    return translated
+
+
+def _thinking(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A budget as the effort that comes nearest; models that choose for themselves are left to it."""
+    thinking = mapping(body.get("thinking"))
+    budget = thinking.get("budget_tokens")
+    if thinking.get("type") != "enabled" or not isinstance(budget, int):
+        return {}
+    return {"reasoning_effort": "low" if budget < 4096 else "medium" if budget < 16384 else "high"}
+
+
+def _output(body: Mapping[str, Any]) -> dict[str, Any]:
+    config = mapping(body.get("output_config"))
+    translated: dict[str, Any] = {}
+    form = mapping(config.get("format"))
+    if form.get("type") == "json_schema":
+        schema = {"name": "answer", "schema": form.get("schema"), "strict": True}
+        translated["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if isinstance(config.get("effort"), str):
+        translated["reasoning_effort"] = config["effort"]
+    return translated
