@@ -31,6 +31,7 @@ from local.runtime.embedded import DataError, EmbeddedRuntime
 from local.runtime.event_loop import run_event_loop
 from local.workerd import run_workerd
 from lumigate.errors import ConfigurationError
+from lumigate.model_table import PROVIDER_BASE_URLS
 
 DEFAULT_PORT = 8787
 DEFAULT_DATA = Path(".lumigate")
@@ -196,17 +197,19 @@ def _settings(environ: Mapping[str, str], arguments: argparse.Namespace) -> dict
     settings: dict[str, Any] = dict(environ)
     if arguments.otlp:
         settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = arguments.otlp
-    if arguments.mock:
-        settings.pop("OPENAI_API_KEY", None)
-        settings.pop("OPENAI_BASE_URL", None)
-    elif settings.get("OPENAI_API_KEY") and not settings.get("OPENAI_BASE_URL"):
-        settings["OPENAI_BASE_URL"] = None  # the provider's own address
+    for provider in map(str.upper, PROVIDER_BASE_URLS):
+        if arguments.mock:
+            settings.pop(f"{provider}_API_KEY", None)
+            settings.pop(f"{provider}_BASE_URL", None)
+        elif settings.get(f"{provider}_API_KEY") and not settings.get(f"{provider}_BASE_URL"):
+            settings[f"{provider}_BASE_URL"] = None  # the provider's own address
     return settings
 
 
 def _no_traffic_because(settings: Mapping[str, Any]) -> str:
-    if settings.get("OPENAI_API_KEY"):
-        return "--traffic would spend money with your OPENAI_API_KEY; add --mock, or unset it"
+    for provider in map(str.upper, PROVIDER_BASE_URLS):
+        if settings.get(f"{provider}_API_KEY"):
+            return f"--traffic would spend money with your {provider}_API_KEY; add --mock, or unset it"
     if settings.get("JWKS_URL"):
         return "--traffic needs tokens of the built-in issuer, and JWKS_URL names another; unset it"
     return ""

@@ -87,7 +87,9 @@ def pyodide() -> Path:
                 remedy="Run `npm ci` in the checkout, with the npm registry in reach.",
             )
     if not is_there():
-        raise ToolchainMissing("pyodide", "npm ci did not bring the locked versions", "Run `npm ci` and look.")
+        raise ToolchainMissing(
+            "pyodide", "npm ci did not bring the locked versions", "Run `npm ci` and look."
+        )
     return folder
 
 

@@ -20,13 +20,15 @@ from slo.settings import Settings
 
 _ORGANISATION: Final = 1
 _QUERY: Final = re.compile(
-    r"\{\{ with query `(?P<expr>[^`]*)` \}\}\{\{ \. \| first \| value \| (?P<form>.*?) \}\}.*?\{\{ end \}\}"
+    r"\{\{ with query `(?P<expr>[^`]*)` \}\}\{\{ \. \| first \| value \| (?P<form>.*?) \}\}"
+    r"(?:\{\{ else \}\}(?P<missing>.*?))?\{\{ end \}\}"
 )
 _FORMS: Final = {
     "humanizePercentage": "{{{{ humanizePercentage .Values.{0}.Value }}}}",
     "humanizeDuration": "{{{{ humanizeDuration .Values.{0}.Value }}}}",
     "printf `%.0f`": "{{{{ printf `%.0f` .Values.{0}.Value }}}}",
 }
+_MISSING: Final = -1_000_000
 _REFERENCES: Final = ("C", "D", "E", "F", "G")
 """A is the condition's query and B the condition."""
 
@@ -112,8 +114,8 @@ def _rule(alert: Alert, group: Group, settings: Settings) -> dict[str, Any]:
                     "refId": "B",
                     "type": "threshold",
                     "expression": "A",
-                    # the query returns a sample exactly while the alert holds, whatever its value
-                    "conditions": [{"evaluator": {"type": "within_range", "params": [-1e300, 1e300]}}],
+                    # the query returns a sample exactly while the alert holds, and none is negative
+                    "conditions": [{"evaluator": {"type": "gt", "params": [-1]}}],
                 },
             },
             *(_query(reference, expr, settings) for expr, reference in figures.items()),
@@ -140,9 +142,13 @@ def _texts(text: str, figures: dict[str, str]) -> str:
     """Prometheus' template as Grafana's: a query inside becomes one beside the condition, by its letter."""
 
     def replace(found: re.Match[str]) -> str:
-        expr = f"sum without() ({found['expr']})"
+        identity = found["expr"][found["expr"].index("{") :]
+        # a query without a result must have one all the same, or the text would say 0
+        expr = f"sum without() ({found['expr']}) or {_MISSING} + 0 * sum without() ({records.OBJECTIVE}{identity})"
         reference = figures.setdefault(expr, _REFERENCES[len(figures)])
-        return _FORMS[found["form"]].format(reference)
+        value = _FORMS[found["form"]].format(reference)
+        condition = f"{{{{ if gt .Values.{reference}.Value {_MISSING}.0 }}}}"
+        return f"{condition}{value}{{{{ else }}}}{found['missing']}{{{{ end }}}}"
 
     text = _QUERY.sub(replace, text)
     text = re.sub(r"\$labels\.", ".Labels.", text)

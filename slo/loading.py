@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from lumigate.catalog import METRICS
+from lumigate.exposition.names import prometheus_label
 from lumigate.telemetry.schema import Metric
-from slo import openslo
+from slo import openslo, records
 from slo.durations import shorthand_seconds
 from slo.indicator import Fault, read_indicator
 from slo.model import Promise
@@ -100,7 +101,12 @@ def _promise(
     except Fault as fault:
         at = ("spec", *fault.at) if fault.at[0] == "objectives" else (*place, *fault.at)
         raise SpecError([document.fault(at, fault.message)]) from None
-    labels = {key: v if isinstance(v, str) else ",".join(v) for key, v in found.metadata.labels.items()}
+    labels = {
+        prometheus_label(key): value if isinstance(value, str) else ",".join(value)
+        for key, value in found.metadata.labels.items()
+    }
+    for name in (*records.IDENTITY, records.WINDOW, "severity"):
+        labels.pop(name, None)  # these say what a rule is of
     promise = Promise(
         name=found.metadata.name,
         title=found.metadata.display_name or found.metadata.name,

@@ -51,7 +51,7 @@ class Alert:
             "alert": self.alert,
             "expr": self.expr,
             **({"for": promql(self.wait)} if self.wait else {}),
-            "labels": {"severity": self.severity, **self.labels},
+            "labels": {**self.labels, "severity": self.severity},
             "annotations": dict(self.annotations),
         }
 

@@ -60,7 +60,10 @@ def read_documents(path: Path, shown_as: str | None = None) -> list[Document]:
     for node in nodes:
         if node is None:
             continue
-        lines = dict(_walk(node, (), name))
+        try:
+            lines = dict(_walk(node, (), name))
+        except RecursionError:
+            raise SpecError([f"{name}: nested too deeply, or within itself"]) from None
         loader = yaml.SafeLoader("")
         try:
             content = loader.construct_document(node)

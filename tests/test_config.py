@@ -204,3 +204,66 @@ def test_no_value_of_a_setting_raises_anything_but_a_configuration_error(name: s
     error = raised_by(ConfigurationError, Settings.from_environ, {**ENVIRON, name: value})
     assert "\n" not in str(error)
     assert PROVIDER_KEY not in str(error)
+
+
+# --- providers
+
+
+def test_a_name_may_stand_for_several_candidates() -> None:
+    one, other = {"provider": "openai", "model": "a"}, {"provider": "google", "model": "b", "region": "eu"}
+    settings = make_settings(MODELS=json.dumps({"fast": [one, other], "slow": one}))
+    assert [route.model for route in settings.models["fast"]] == ["a", "b"]
+    assert [route.model for route in settings.models["slow"]] == ["a"]
+    assert (
+        problem(MODELS=json.dumps({"fast": [one, {"provider": "google"}]}))
+        == "MODELS.fast.1.model: is missing"
+    )
+    assert problem(MODELS=json.dumps({"fast": []})).startswith("MODELS.fast: ")
+
+
+def test_a_provider_of_ones_own_choosing_has_an_address_and_a_key_by_its_name() -> None:
+    settings = make_settings(
+        PROVIDERS='{"groq": {"base_url": "https://api.groq.com/openai/v1/"}}',
+        GROQ_API_KEY=SECRET,
+        MODELS='{"fast": {"provider": "groq", "model": "llama"}}',
+    )
+    groq = settings.providers["groq"]
+    assert (groq.base_url, groq.api) == ("https://api.groq.com/openai/v1", "openai")
+    assert groq.api_key is not None
+    assert groq.api_key.get_secret_value() == SECRET
+
+
+def test_through_the_ai_gateway_go_all_that_have_no_address_of_their_own() -> None:
+    settings = make_settings(
+        AI_GATEWAY_URL="https://gateway.ai.cloudflare.com/v1/a/g", AI_GATEWAY_TOKEN=SECRET
+    )
+    anthropic, openai = settings.providers["anthropic"], settings.providers["openai"]
+    assert anthropic.base_url == "https://gateway.ai.cloudflare.com/v1/a/g/anthropic"
+    assert anthropic.header_values() == {"cf-aig-authorization": f"Bearer {SECRET}"}
+    assert (openai.base_url, openai.header_values()) == ("https://upstream.example/v1", {})
+    assert SECRET not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PROVIDERS", "{"),
+        ("PROVIDERS", '{"openai": {"base_url": "https://x.example"}}'),
+        ("PROVIDERS", '{"Groq": {"base_url": "https://x.example"}}'),
+        ("PROVIDERS", '{"groq": {"base_url": "x.example"}}'),
+        ("PROVIDERS", '{"groq": {"base_url": "https://x.example", "api": "soap"}}'),
+        ("AI_GATEWAY_URL", "gateway"),
+        ("ROUTING_WEIGHTS", "latency"),
+        ("ROUTING_WEIGHTS", "speed=5"),
+        ("ROUTING_WEIGHTS", "latency=-1"),
+        ("GEO_POLICY", "moon-only"),
+        ("GEO_ALLOW_COUNTRIES", "Germany"),
+        ("RETRY_ATTEMPTS", "0"),
+        ("HEDGE_AFTER_MS", "0"),
+        ("REQUEST_DEADLINE_SECONDS", "0"),
+        ("MAX_REQUEST_COST_USD", "0"),
+        ("TENANT_CLASSES", '{"acme": "Très Cher"}'),
+    ],
+)
+def test_a_malformed_setting_of_routing_stops_the_start_too(name: str, value: str) -> None:
+    assert problem(**{name: value}).partition(":")[0].split(".")[0] == name

@@ -13,6 +13,7 @@ from lumigate.errors import (
     CallerError,
     ClientGone,
     ConfigurationError,
+    CostCeilingExceeded,
     GeoDenied,
     ImportFailed,
     InternalError,
@@ -55,6 +56,7 @@ TABLE: list[tuple[LumigateError, int, str, str]] = [
     (MethodNotAllowed(("GET", "HEAD")), 405, REQUEST, "method_not_allowed"),
     (UnknownModel("gpt", ("gpt-4",)), 404, REQUEST, "model_not_found"),
     (UnsupportedByProvider("cohere", "the parameter 'n'", "n"), 400, REQUEST, "unsupported_by_provider"),
+    (CostCeilingExceeded(2.5, 1.0), 400, REQUEST, "cost_ceiling_exceeded"),
     (GeoDenied("US"), 403, "permission_error", "geo_denied"),
     *(
         (Unauthenticated(reason), 401, AUTH, f"token_{reason}")

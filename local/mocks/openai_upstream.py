@@ -1,7 +1,8 @@
 """A model provider with OpenAI's API that answers at once, or fails in the way a test asks for.
 
-`POST /v1/chat/completions` (streaming or not), `POST /v1/embeddings`, `GET /v1/models`. The faults and how to
-ask for them are in `directives`. Runs alone with `python -m local.mocks.openai_upstream --port 9000`.
+`POST /v1/chat/completions` (streaming or not), `POST /v1/embeddings`, `GET /v1/models`; and, so that one mock stands
+for every provider, Anthropic's `/v1/messages`, Gemini's `/v1beta/models/…` and Cohere's `/v2/chat`. The faults and how
+to ask for them are in `directives`. Runs alone with `python -m local.mocks.openai_upstream --port 9000`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from local.mocks.answers import answer_pieces, count_tokens, embedding, embedding_base64
 from local.mocks.directives import Directive, DirectiveError, find_directive, parse_directive
 from local.mocks.faults import break_answer, break_stream, error_body
+from local.mocks.other_shapes import ANTHROPIC, COHERE, GOOGLE, Said, Shape
 from local.mocks.wire import Exchange, WireRequest, WireServer
 from local.runtime.event_loop import run_event_loop
 
@@ -115,6 +117,11 @@ class OpenAIUpstream:
                     await answer(body, directive, exchange)
                 except (ValueError, KeyError, TypeError, AttributeError) as error:
                     exchange.respond(400, error_body(400, f"mock: bad request: {error!r}"))
+            case "POST", _ if (shape := _shape_of(path)) is not None:
+                try:
+                    await self._other(shape, path, json.loads(request.body), directive, exchange)
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    exchange.respond(400, error_body(400, f"mock: bad request: {error!r}"))
             case _:
                 exchange.respond(404, error_body(404, f"mock: no route {request.method} {path}"))
 
@@ -152,17 +159,40 @@ class OpenAIUpstream:
         if directive.fault == "no-usage":
             usage = None
         identity = {"id": f"chatcmpl-mock{next(self._ids):08d}", "created": _CREATED, "model": body["model"]}
+        tool = body["tools"][0]["function"]["name"] if body.get("tool_choice") in ("required", "any") else ""
         if body.get("stream"):
-            asked = bool((body.get("stream_options") or {}).get("include_usage"))
-            events = _stream_events(identity, pieces, finish, usage if asked else None)
+            # Mistral sends usage without being asked.
+            asked = (body.get("stream_options") or {}).get("include_usage") or "mistral" in body["model"]
+            events = _stream_events(identity, pieces, finish, usage if asked else None, tool)
             await break_stream(directive, exchange, events)
             return
         message = {"role": "assistant", "content": "".join(pieces), "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
+        if tool:
+            choice |= {"message": _tool_message(tool), "finish_reason": "tool_calls"}
         answer = {**identity, "object": "chat.completion", "choices": [choice]}
         if directive.chunk_ms:
             await asyncio.sleep(directive.chunk_ms * len(pieces) / 1000)
         exchange.respond(200, _json(answer if usage is None else {**answer, "usage": usage}))
+
+    async def _other(
+        self, shape: Shape, path: str, body: dict[str, Any], directive: Directive, exchange: Exchange
+    ) -> None:
+        """An answer in the shape of another provider."""
+        prompt, limit, tool = shape.prompt(body), shape.limit(body), shape.tool(body)
+        pieces = answer_pieces(prompt, directive.tokens)
+        cut = limit is not None and int(limit) < len(pieces)
+        said = Said(
+            model=str(body.get("model") or path.rpartition("/")[2].partition(":")[0]),
+            prompt_tokens=count_tokens(prompt),
+            pieces=pieces[: max(int(limit), 1)] if limit is not None and cut else pieces,
+            cut=cut,
+            tool=tool,
+        )
+        if body.get("stream") or path.endswith(":streamGenerateContent"):
+            await break_stream(directive, exchange, shape.events(said))
+            return
+        exchange.respond(200, _json(shape.whole(said)))
 
     async def _embeddings(self, body: dict[str, Any], directive: Directive, exchange: Exchange) -> None:
         texts = [body["input"]] if isinstance(body["input"], str) else [str(item) for item in body["input"]]
@@ -177,8 +207,25 @@ class OpenAIUpstream:
         exchange.respond(200, _json({"object": "list", "data": data, "model": body["model"], "usage": usage}))
 
 
+def _shape_of(path: str) -> Shape | None:
+    if path == "/v1/messages":
+        return ANTHROPIC
+    if path == "/v2/chat":
+        return COHERE
+    return GOOGLE if path.startswith("/v1beta/models/") and ":" in path else None
+
+
+def _tool_message(name: str) -> dict[str, Any]:
+    call = {"id": "call_mock", "type": "function", "function": {"name": name, "arguments": '{"city":"Köln"}'}}
+    return {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]}
+
+
 def _stream_events(
-    identity: dict[str, Any], pieces: tuple[str, ...], finish: str, usage: dict[str, Any] | None
+    identity: dict[str, Any],
+    pieces: tuple[str, ...],
+    finish: str,
+    usage: dict[str, Any] | None,
+    tool: str = "",
 ) -> list[bytes]:
     """The events of a streamed answer, `[DONE]` last, each a whole `data:` block."""
     base = {**identity, "object": "chat.completion.chunk"}
@@ -187,14 +234,18 @@ def _stream_events(
     def event(choices: list[dict[str, Any]], more: dict[str, Any]) -> bytes:
         return b"data: " + _json({**base, "choices": choices, **more}) + b"\n\n"
 
-    def choice(delta: dict[str, str], reason: str | None = None) -> list[dict[str, Any]]:
+    def choice(delta: dict[str, Any], reason: str | None = None) -> list[dict[str, Any]]:
         return [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]
 
     # Written by hand for the many middle events: encoding each from scratch is what makes a mock slow.
     before, after = event(choice({"content": "\0"}), extra).split(b'"\\u0000"')
     events = [event(choice({"role": "assistant", "content": ""}), extra)]
-    events.extend(before + _json(piece) + after for piece in pieces)
-    events.append(event(choice({}, finish), extra))
+    if tool:
+        (call,) = _tool_message(tool)["tool_calls"]
+        events.append(event(choice({"tool_calls": [{"index": 0, **call}]}), extra))
+    else:
+        events.extend(before + _json(piece) + after for piece in pieces)
+    events.append(event(choice({}, "tool_calls" if tool else finish), extra))
     if usage is not None:
         events.append(event([], {"usage": usage}))
     events.append(b"data: [DONE]\n\n")

@@ -16,6 +16,14 @@ _USD_PER_MTOK: Mapping[str, tuple[float, float]] = {
 }
 """Input and output prices of the models in the development routing table."""
 
+_OTHER_PROVIDERS: Mapping[str, tuple[str, str]] = {
+    "claude-sonnet-5-5": ("anthropic", "us"),
+    "gemini-3.8-flash": ("google", "eu"),
+    "command-a-03-2025": ("cohere", "us"),
+    "mistral-small-latest": ("mistral", "eu"),
+}
+"""Models of the other providers: who has them, and where. Their prices are the built-in table's."""
+
 _USUAL_MODEL = "gpt-5-mini"
 
 
@@ -25,10 +33,17 @@ METRICS_TOKEN = "local-metrics"  # noqa: S105 - see below
 
 def development_settings(*, jwks_url: str, openai_base_url: str) -> dict[str, Any]:
     """What the environment holds where the developer has set nothing."""
-    models = {
+    models: dict[str, Any] = {
         name: {"provider": "openai", "model": name, "input_usd_per_mtok": cost, "output_usd_per_mtok": gain}
         for name, (cost, gain) in _USD_PER_MTOK.items()
     }
+    others = {
+        name: {"provider": provider, "model": name, "region": region}
+        for name, (provider, region) in _OTHER_PROVIDERS.items()
+    }
+    models |= others
+    models["auto"] = [models["gpt-5-mini"], *others.values()]
+    root = openai_base_url.removesuffix("/v1")
     return {
         "ENVIRONMENT": "development",
         "JWT_ISSUER": ISSUER,
@@ -36,6 +51,12 @@ def development_settings(*, jwks_url: str, openai_base_url: str) -> dict[str, An
         "JWKS_URL": jwks_url,
         "OPENAI_BASE_URL": openai_base_url,
         "OPENAI_API_KEY": "sk-mock",
+        "ANTHROPIC_BASE_URL": root,
+        "GOOGLE_BASE_URL": f"{root}/v1beta",
+        "COHERE_BASE_URL": root,
+        "MISTRAL_BASE_URL": openai_base_url,
+        "OPENROUTER_BASE_URL": openai_base_url,
+        "WORKERS_AI_BASE_URL": openai_base_url,
         "METRICS_TOKEN": METRICS_TOKEN,
         "MODELS": json.dumps(models),
     }

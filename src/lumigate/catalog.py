@@ -189,6 +189,14 @@ BATCH_RESULT = Attribute(
     description="What the shard said; `unanswered` ones are sent again, `expired` and `refused` ones are not.",
     values=frozenset({"stored", "duplicate", "refused", "unanswered", "expired"}),
 )
+COST_SOURCE = Attribute(
+    key="lumigate.llm.cost.source",
+    description="How the cost is known: from usage, from the provider's own figure, or estimated for want of usage.",
+    values=frozenset({"usage", "provider", "estimated"}),
+)
+TENANT_CLASS = Attribute(
+    key="lumigate.tenant.class", description="The class of the tenant; bounded by the settings."
+)
 MODULE = Attribute(key="lumigate.module", description="A module that could not be imported.")
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
@@ -342,6 +350,42 @@ LLM_OUTPUT_TOKENS = Metric(
     description="Tokens in answers, as the provider counted them.",
     attributes=(GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_MODEL),
 )
+LLM_CACHE_READ_TOKENS = Metric(
+    name="gen_ai.client.inference.usage.cache_read.input_tokens",
+    unit="{token}",
+    kind=InstrumentKind.COUNTER,
+    description="Tokens of prompts that providers read from their caches.",
+    attributes=(GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_MODEL),
+)
+LLM_CACHE_WRITE_TOKENS = Metric(
+    name="gen_ai.client.inference.usage.cache_write.input_tokens",
+    unit="{token}",
+    kind=InstrumentKind.COUNTER,
+    description="Tokens of prompts that providers wrote to their caches.",
+    attributes=(GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_MODEL),
+)
+LLM_REASONING_TOKENS = Metric(
+    name="gen_ai.client.inference.usage.reasoning.output_tokens",
+    unit="{token}",
+    kind=InstrumentKind.COUNTER,
+    description="Tokens of answers that were spent on reasoning.",
+    attributes=(GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_MODEL),
+)
+LLM_CHUNK_TIME = Metric(
+    name="gen_ai.client.inference.time_per_output_chunk",
+    unit="s",
+    kind=InstrumentKind.HISTOGRAM,
+    description="A streamed model call: each chunk after the first, since the one before it.",
+    attributes=(GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_MODEL),
+    buckets=GEN_AI_SECONDS,
+)
+LLM_UNPRICED = Metric(
+    name="lumigate.llm.unpriced",
+    unit="{call}",
+    kind=InstrumentKind.COUNTER,
+    description="Model calls whose cost is not known, for want of a price.",
+    attributes=(GEN_AI_PROVIDER, GEN_AI_MODEL),
+)
 LLM_ATTEMPTS = Metric(
     name="lumigate.llm.attempts",
     unit="{attempt}",
@@ -361,7 +405,7 @@ LLM_COST = Metric(
     unit="{USD}",
     kind=InstrumentKind.COUNTER,
     description="Money spent on model calls, from real usage and the routing table's prices.",
-    attributes=(GEN_AI_PROVIDER, GEN_AI_MODEL),
+    attributes=(GEN_AI_PROVIDER, GEN_AI_MODEL, COST_SOURCE, TENANT_CLASS),
 )
 REQUEST_COST = Metric(
     name="lumigate.request.cost",
@@ -427,6 +471,11 @@ METRICS: tuple[Metric, ...] = (
     LLM_FIRST_CHUNK,
     LLM_INPUT_TOKENS,
     LLM_OUTPUT_TOKENS,
+    LLM_CACHE_READ_TOKENS,
+    LLM_CACHE_WRITE_TOKENS,
+    LLM_REASONING_TOKENS,
+    LLM_CHUNK_TIME,
+    LLM_UNPRICED,
     LLM_ATTEMPTS,
     LLM_FALLBACKS,
     LLM_COST,
@@ -536,7 +585,20 @@ CHAT_SPAN = SpanType(
         Attribute(key="gen_ai.request.top_p", description="The nucleus asked for.", type=float),
         Attribute(key="gen_ai.usage.input_tokens", description="Tokens in the prompt.", type=int),
         Attribute(key="gen_ai.usage.output_tokens", description="Tokens in the answer.", type=int),
+        Attribute(
+            key="gen_ai.usage.cache_read.input_tokens",
+            description="Read from the provider's cache.",
+            type=int,
+        ),
+        Attribute(
+            key="gen_ai.usage.cache_creation.input_tokens",
+            description="Written to the provider's cache.",
+            type=int,
+        ),
+        Attribute(key="gen_ai.usage.reasoning.output_tokens", description="Spent on reasoning.", type=int),
+        Attribute(key="gen_ai.conversation.id", description="The conversation, where the caller names it."),
         Attribute(key="lumigate.llm.cost", description="What the call cost, USD.", type=float),
+        COST_SOURCE,
         Attribute(key="lumigate.llm.attempt", description="1 for the first attempt.", type=int),
         Attribute(key="lumigate.llm.first_chunk_ms", description="Time to the first event, ms.", type=float),
         Attribute(key="lumigate.llm.provider_request_id", description="The provider's request id header."),
@@ -618,7 +680,18 @@ WIDE_EVENT: tuple[EventField, ...] = (
     EventField(name="stream", description="Whether the answer was a stream.", type=bool),
     EventField(name="input_tokens", description="Tokens in the prompt.", type=int, unit="{token}"),
     EventField(name="output_tokens", description="Tokens in the answer.", type=int, unit="{token}"),
+    EventField(
+        name="cache_read_tokens",
+        description="Of the prompt, read from the provider's cache.",
+        type=int,
+        unit="{token}",
+    ),
+    EventField(
+        name="reasoning_tokens", description="Of the answer, spent on reasoning.", type=int, unit="{token}"
+    ),
     EventField(name="cost_usd", description="What the request cost.", type=float, unit="{USD}"),
+    EventField(name="cost_estimated", description="Whether tokens had to be estimated.", type=bool),
+    EventField(name="tenant_class", description="The class of the tenant, by the settings."),
     EventField(name="request_bytes", description="Size of the request's body.", type=int, unit="By"),
     EventField(name="response_bytes", description="Size of the answer's body.", type=int, unit="By"),
     EventField(name="country", description="The caller's country."),

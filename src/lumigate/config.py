@@ -67,6 +67,7 @@ def _weights(value: Any) -> Any:
 
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+TenantClass = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 ByteCount = Annotated[int, Field(gt=0)]
 
 
@@ -120,7 +121,11 @@ class _Environment(Frozen):
     GEO_DENY_COUNTRIES: Annotated[tuple[Country, ...], BeforeValidator(_split)] = ()
     RETRY_ATTEMPTS: Annotated[int, Field(ge=1, le=5)] = 2
     HEDGE_AFTER_MS: Annotated[float, Field(ge=1, le=60_000)] | None = None
-    REQUEST_DEADLINE_SECONDS: Seconds = 120
+    REQUEST_DEADLINE_SECONDS: Annotated[float, Field(ge=0.1, le=3600)] = 120
+    MAX_REQUEST_COST_USD: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    TENANT_CLASSES: Annotated[dict[str, TenantClass], BeforeValidator(_json_if_text)] = Field(
+        default_factory=dict
+    )
     UPSTREAM_TIMEOUT_SECONDS: Seconds = 60
     STREAM_IDLE_SECONDS: Seconds = 30
     RATE_LIMIT_PERIOD_SECONDS: Annotated[int, Field(ge=1, le=3600)] = 60
@@ -174,6 +179,8 @@ class Settings(BaseModel):
     retry_attempts: int
     hedge_after_ms: float | None
     request_deadline_seconds: float
+    max_request_cost_usd: float | None
+    tenant_classes: dict[str, str]
     upstream_timeout_seconds: float
     stream_idle_seconds: float
     rate_limit_period_seconds: int

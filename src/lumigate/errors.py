@@ -128,6 +128,19 @@ class GeoDenied(CallerError):
         super().__init__(f"The geographic policy allows no answer to a caller {where}.")
 
 
+class CostCeilingExceeded(CallerError):
+    """The request could cost more than one request may."""
+
+    code = "cost_ceiling_exceeded"
+
+    def __init__(self, bound_usd: float, ceiling_usd: float) -> None:
+        super().__init__(
+            f"This request could cost up to {bound_usd:.4f} USD, and one request may cost {ceiling_usd:g} USD: "
+            "shorten the prompt or lower max_tokens.",
+            param="max_tokens",
+        )
+
+
 class Unauthenticated(CallerError):
     """No token, or one that does not hold. `reason` is from the catalog's closed set and goes to telemetry."""
 

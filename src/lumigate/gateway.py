@@ -130,6 +130,8 @@ class Gateway:
             endpoint = self._routes.match(request.method, request.path)
             if endpoint.authenticated:
                 await self._authenticator.check(scope)
+                facts = scope.facts
+                facts.tenant_class = self.settings.tenant_classes.get(facts.tenant, facts.tenant_class)
                 await self._rate_limiter.check(scope)
             response = await endpoint.handler(scope)
         except LumigateError as error:
@@ -159,6 +161,8 @@ class Gateway:
             "version": self._version,
         }
         self._recorder.write_event(ports, values)
+        if ports.key_value is not None:
+            await self._router.refresh_snapshot(ports.key_value)
         await self.flush(ports)
 
     async def _watch_deploys(self, ports: Ports) -> None:

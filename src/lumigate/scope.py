@@ -43,6 +43,10 @@ class Facts:
     stream: bool = False
     input_tokens: int = 0
     output_tokens: int = 0
+    cache_read_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_estimated: bool = False
+    tenant_class: str = "standard"
     cost_usd: float = 0.0
     upstream_ns: int = 0
     first_chunk_ns: int = 0

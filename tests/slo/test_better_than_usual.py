@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lumigate import catalog
+from slo.durations import DAY
 from slo.loading import load_promises
 from slo.model import CatalogEvents, Counted, Selection
 from slo.prometheus import service_group
@@ -142,12 +143,13 @@ def test_a_burn_that_stops_resets_within_the_short_window(tmp_path: Path) -> Non
     )
 
 
-def test_a_full_outage_pages_within_three_minutes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("days", [30, 28, 7])
+def test_a_full_outage_pages_within_three_minutes(tmp_path: Path, days: int) -> None:
     """One sample a minute, and an hour of good traffic before: the usual `for: 5m` alone is longer."""
     usual = [USUAL_RATIO, USUAL_HOUR, {**USUAL_PAGE, "for": "5m"}]
     evaluate(
         tmp_path,
-        [group(promise())],
+        [group(promise(period=days * DAY))],
         {OK: "0+1000x60 60000x20", ERROR: "0x60 0+1000x20"},
         [expect(OUR_PAGE, "60m", 0), expect(OUR_PAGE, "63m", 1), expect(USUAL_FIRING, "63m", 0)],
         usual=usual,

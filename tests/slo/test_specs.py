@@ -257,6 +257,19 @@ def test_an_indicator_may_stand_alone_and_other_kinds_carry_nothing(tmp_path: Pa
         load_promises(tmp_path)
 
 
+def test_labels_go_to_the_rules_and_cannot_say_what_a_rule_is_of(tmp_path: Path) -> None:
+    labels = (
+        "metadata:\n  labels: {cost.centre: a, tags: [x, y], slo: other, severity: none}\n  name: example\n"
+    )
+    (tmp_path / "example.yaml").write_text(SPEC.replace("metadata:\n  name: example\n", labels))
+    (promise,) = load_promises(tmp_path)
+    assert promise.labels == {"cost_centre": "a", "tags": "x,y"}
+
+
+def test_a_file_that_contains_itself_is_refused(tmp_path: Path) -> None:
+    assert faults(tmp_path, "a: &a [*a]\n") == ["example.yaml: nested too deeply, or within itself"]
+
+
 def test_a_ratio_may_be_raw(tmp_path: Path) -> None:
     content = yaml.safe_load(SPEC)
     source = {"metricSource": {"type": "Prometheus", "spec": {"query": "avg(errors:ratio{w='{{.window}}'})"}}}

@@ -54,6 +54,10 @@ def serve() -> Iterator[Callable[[Answer], str]]:
         server.server_close()
 
 
+def _always(answer: tuple[int, Any]) -> Answer:
+    return lambda _path, _body: answer
+
+
 def reading(bad: float, total: float, **more: Any) -> Reading:
     """The same counts in every window."""
     windows = {w for tier in tiers(30 * DAY, MINUTE) for w in (tier.long, tier.short)} | {30 * DAY}
@@ -218,8 +222,9 @@ def test_a_deploy_is_marked_in_grafana(
 def test_what_cannot_be_read_is_an_error_in_one_line(
     serve: Callable[[Answer], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for answer in ((500, "broken"), (200, "<html>"), (200, {"data": 1})):
-        url = serve(lambda _path, _body, answer=answer: answer)
+    answers: list[tuple[int, Any]] = [(500, "broken"), (200, "<html>"), (200, {"data": 1})]
+    for answer in answers:
+        url = serve(_always(answer))
         assert main(["slo", "status", "--prometheus", url]) == Gate.UNREADABLE
         assert capsys.readouterr().err.count("\n") == 1
     assert main(["slo", "status", "--prometheus", "http://127.0.0.1:1"]) == Gate.UNREADABLE
@@ -231,8 +236,8 @@ def test_what_cannot_be_read_is_an_error_in_one_line(
 def test_rules_that_are_not_loaded_are_told(
     serve: Callable[[Answer], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    empty: Answer = lambda _path, _body: (200, {"status": "success", "data": {"result": []}})  # noqa: E731
-    assert main(["slo", "status", "--prometheus", serve(empty)]) == Gate.UNREADABLE
+    url = serve(_always((200, {"status": "success", "data": {"result": []}})))
+    assert main(["slo", "status", "--prometheus", url]) == Gate.UNREADABLE
     assert "are the generated rules loaded?" in capsys.readouterr().out
 
 
@@ -261,7 +266,7 @@ def test_analytics_engine_is_read_too(
     assert output.count("100.0000%") == 7
     with pytest.raises(SourceError, match="no number"):
         read_analytics_engine(
-            serve(lambda _path, _body: (200, {"data": [{"bad_300": "x"}]})),
+            serve(_always((200, {"data": [{"bad_300": "x"}]}))),
             "abc",
             "t",
             "d",

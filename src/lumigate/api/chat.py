@@ -108,7 +108,7 @@ class ChatCompletions:
             model=target.route.model,
             input_tokens=input_tokens,
             output_tokens=output_tokens,
-            cost_usd=target.cost_usd(input_tokens, output_tokens),
+            cost_usd=0.0 if target.prices is None else target.prices.cost_usd(answer),
             expires_ns=self._cache.expires_ns(scope.clock.now_ns()),
             body=body,
         )

@@ -32,6 +32,7 @@ from lumigate.scope import Scope, fail_span
 
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id", "cf-ray")
 """Where providers put their id of a request: OpenAI and Mistral, Anthropic, OpenRouter, Workers AI."""
+BYTES_A_TOKEN = 4
 MAX_ERROR_BYTES = 64 * 1024
 _OUR_BUSINESS = frozenset({401, 402, 403, 407})
 """Statuses by which a provider refuses *our* credentials or our money: not the caller's to see."""
@@ -57,6 +58,8 @@ class ModelCall:
         self.stream = chat.stream
         self._response: FetchResponse | None = None
         self._finished = False
+        self.output_tokens_estimate = 0
+        """Counted by whoever reads the answer, for providers that send no usage."""
         facts = scope.facts
         facts.attempts += 1
         facts.provider, facts.model = target.route.provider, target.route.model
@@ -129,7 +132,8 @@ class ModelCall:
     ) -> bytes:
         """The whole of an answer that is not a stream, in canonical form or as `write` gives it.
 
-        `write` is told whether the provider spoke the caller's own words. Raises an `UpstreamError` with the call finished.
+        `write` is told whether the provider spoke the caller's own words. Raises an `UpstreamError` with the call
+        finished.
         """
         assert self._response is not None
         name = self.target.access.name
@@ -143,6 +147,8 @@ class ModelCall:
             else:
                 body = self.provider.read_answer(body, self.answer)
             self.answer.model = self.answer.model or self.target.route.model
+            if self.answer.output_tokens is None and self._chat.operation != EMBEDDINGS:
+                self.output_tokens_estimate = len(body) // BYTES_A_TOKEN
             if write is not None:
                 body = write(body, self.native)
         except FetchError as error:
@@ -181,6 +187,10 @@ class ModelCall:
         if self._health is not None:
             self._health.measured(self.target.name, seconds * 1e3, stream=True)
 
+    def next_chunk(self, seconds: float) -> None:
+        """Note further events of a stream, and how long they were in coming."""
+        self.scope.instruments.llm_chunk_time.record(seconds, self._labels)
+
     def fail(self, error: LumigateError) -> LumigateError:
         """Finish as failed, and give the error back to be raised."""
         self.finish(error.code, error)
@@ -212,18 +222,23 @@ class ModelCall:
         if self._finished:
             return
         self._finished = True
-        scope, answer, target = self.scope, self.answer, self.target
+        scope, answer = self.scope, self.answer
         elapsed_ns = scope.clock.now_ns() - self._started_ns
         scope.facts.upstream_ns += elapsed_ns
+        cost_usd, source = self._price(result)
         input_tokens, output_tokens = answer.input_tokens or 0, answer.output_tokens or 0
-        cost_usd = target.cost_usd(input_tokens, output_tokens)
         scope.facts.input_tokens += input_tokens
         scope.facts.output_tokens += output_tokens
+        scope.facts.cache_read_tokens += answer.cache_read_tokens
+        scope.facts.reasoning_tokens += answer.reasoning_tokens
         scope.facts.cost_usd += cost_usd
+        scope.facts.cost_estimated = scope.facts.cost_estimated or source == "estimated"
 
         self._tell_health(result, error, elapsed_ns)
         labels, instruments, span = self._labels, scope.instruments, self.span
-        span.set_attributes(_answer_attributes(answer, cost_usd))
+        span.set_attributes(_answer_attributes(answer))
+        if source:
+            span.set_attributes({"lumigate.llm.cost": cost_usd, "lumigate.llm.cost.source": source})
         if error is not None:
             fail_span(span, error)
         elif result != "ok":
@@ -232,12 +247,38 @@ class ModelCall:
         timed = labels if result == "ok" else {**labels, "error.type": result}
         instruments.llm_duration.record(elapsed_ns / 1e9, timed, span=span)
         instruments.llm_attempts.add(1, {**self._model_labels, "lumigate.llm.result": result})
-        if input_tokens:
-            instruments.llm_input_tokens.add(input_tokens, labels)
-        if output_tokens:
-            instruments.llm_output_tokens.add(output_tokens, labels)
+        for instrument, tokens in (
+            (instruments.llm_input_tokens, input_tokens),
+            (instruments.llm_output_tokens, output_tokens),
+            (instruments.llm_cache_read_tokens, answer.cache_read_tokens),
+            (instruments.llm_cache_write_tokens, answer.cache_write_tokens),
+            (instruments.llm_reasoning_tokens, answer.reasoning_tokens),
+        ):
+            if tokens:
+                instrument.add(tokens, labels)
         if cost_usd:
-            instruments.llm_cost.add(cost_usd, self._model_labels)
+            money = {"lumigate.llm.cost.source": source, "lumigate.tenant.class": scope.facts.tenant_class}
+            instruments.llm_cost.add(cost_usd, self._model_labels | money)
+
+    def _price(self, result: str) -> tuple[float, str]:
+        """What the call cost, and how we know: from `usage`, the `provider`'s own word, or `estimated`.
+
+        Nothing where no answer began, or where nobody knows a price, which is counted by the model's name.
+        """
+        answer, prices = self.answer, self.target.prices
+        if answer.cost_usd is not None:
+            return answer.cost_usd, "provider"
+        source = "usage"
+        if answer.input_tokens is None and answer.output_tokens is None:
+            if result != "ok" and not self.output_tokens_estimate:
+                return 0.0, ""
+            answer.input_tokens = self._chat.prompt_tokens_estimate
+            answer.output_tokens = self.output_tokens_estimate
+            source = "estimated"
+        if prices is None:
+            self.scope.instruments.llm_unpriced.add(1, self._model_labels)
+            return 0.0, ""
+        return prices.cost_usd(answer), source
 
     def _tell_health(self, result: str, error: LumigateError | None, elapsed_ns: int) -> None:
         """A provider is failing when it fails us, and well when it refuses a request for good reasons."""
@@ -265,13 +306,15 @@ def _request_attributes(chat: ChatRequest, target: Target) -> dict[str, Any]:
     }
 
 
-def _answer_attributes(answer: Answer, cost_usd: float) -> dict[str, Any]:
+def _answer_attributes(answer: Answer) -> dict[str, Any]:
     optional = (
         ("gen_ai.response.id", answer.id or None),
         ("gen_ai.response.model", answer.model or None),
         ("gen_ai.response.finish_reasons", answer.finish_reasons or None),
         ("gen_ai.usage.input_tokens", answer.input_tokens),
         ("gen_ai.usage.output_tokens", answer.output_tokens),
-        ("lumigate.llm.cost", cost_usd or None),
+        ("gen_ai.usage.cache_read.input_tokens", answer.cache_read_tokens or None),
+        ("gen_ai.usage.cache_creation.input_tokens", answer.cache_write_tokens or None),
+        ("gen_ai.usage.reasoning.output_tokens", answer.reasoning_tokens or None),
     )
     return {name: value for name, value in optional if value is not None}

@@ -1,7 +1,8 @@
 """Which of several candidates to ask first: pure arithmetic over latency, cost and quality.
 
 Each criterion is a share of the best there is among the candidates, between 0 and 1, so that the weights mean the same
-for every alias. What nobody has measured yet counts as the best: a candidate that is never asked is never measured.
+for every alias. What nobody has measured yet counts for a little more than the best, so that it is asked, and measured:
+otherwise the first to be asked would be asked for ever.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lumigate.model_table import RoutingWeights
+
+
+UNMEASURED = 1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ def rank(standings: Sequence[Standing], weights: RoutingWeights) -> list[tuple[i
     scores = []
     for position, standing in enumerate(standings):
         score = (
-            weights.latency * _share(fastest, standing.latency_ms)
+            weights.latency
+            * (UNMEASURED if standing.latency_ms is None else _share(fastest, standing.latency_ms))
             + weights.cost * _share(cheapest, standing.cost_usd)
             + weights.quality * (standing.quality / finest if finest > 0 else 1.0)
         )

@@ -73,7 +73,7 @@ class StreamRelay:
             self._call.defect(error)
             raise
         name = self._call.target.access.name
-        if self._call.answer.failed:
+        if self._call.answer.failed and self._first.count(b"\n\n") <= 1:  # nothing came before the error
             raise self._call.fail(UpstreamFailed(name, 200))
         if not self._first:
             raise self._call.fail(UpstreamBadAnswer(name, "the stream ended before the answer began"))
@@ -120,8 +120,14 @@ class StreamRelay:
         if not self._begun:
             self._begun = True
             self._call.first_chunk()
-        facts.last_active_ns = self._scope.clock.now_ns()
+            facts.last_active_ns = self._scope.clock.now_ns()
+        else:
+            now_ns = self._scope.clock.now_ns()
+            self._call.next_chunk((now_ns - facts.last_active_ns) / 1e9)
+            facts.last_active_ns = now_ns
         passed, self._done = self._reader.read_events(block)
+        # An event carries a token with most providers; that is all that is known where none sends usage.
+        self._call.output_tokens_estimate += passed.count(b"\n\n")
         passed = self._outlet.pass_on(passed)
         facts.response_bytes += len(passed)
         self._keep(passed)

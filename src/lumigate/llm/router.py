@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from lumigate import strict_json
 from lumigate.config import ModelRoute, ProviderAccess, Settings
-from lumigate.errors import GeoDenied, UnknownModel
-from lumigate.llm.chat import ChatRequest
+from lumigate.errors import CostCeilingExceeded, GeoDenied, UnknownModel
+from lumigate.llm.chat import EMBEDDINGS, ChatRequest
 from lumigate.llm.geography import GeographicPolicy
 from lumigate.llm.health import Health
+from lumigate.llm.pricing import ASSUMED_OUTPUT_TOKENS, Prices, prices_of
 from lumigate.llm.provider import Provider
 from lumigate.llm.providers import CONVENTIONAL_NAMES, PROVIDERS
 from lumigate.llm.ranking import Standing, rank
@@ -33,6 +34,7 @@ class Target:
     route: ModelRoute
     access: ProviderAccess
     provider: Provider
+    prices: Prices | None = None
 
     @property
     def name(self) -> str:
@@ -48,14 +50,6 @@ class Target:
             "gen_ai.request.model": self.route.model,
         }
 
-    def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
-        """What that usage costs at the routing table's prices; 0 where it names none."""
-        route = self.route
-        return (
-            input_tokens * (route.input_usd_per_mtok or 0.0)
-            + output_tokens * (route.output_usd_per_mtok or 0.0)
-        ) / 1e6
-
 
 class Router:
     """The routing table of `MODELS`, and what is known of those in it. One an isolate."""
@@ -67,6 +61,7 @@ class Router:
             allow=frozenset(settings.geo_allow_countries),
             deny=frozenset(settings.geo_deny_countries),
         )
+        self._ceiling_usd = settings.max_request_cost_usd
         self.health = Health()
         self._asked_for_seed = False
         self._targets = {
@@ -113,6 +108,7 @@ class Router:
             )
             if not permitted:
                 raise GeoDenied(country)
+            permitted = self._affordable(permitted, chat)
             ranked = self._rank(permitted, chat) if len(permitted) > 1 else permitted
             now_ns = scope.clock.now_ns()
             up: list[Target] = []
@@ -129,13 +125,26 @@ class Router:
         # With one left that is healthy, the failing stay out of it; with none, the first of them is the last resort.
         return up or down[:1]
 
+    def _affordable(self, targets: list[Target], chat: ChatRequest) -> list[Target]:
+        """Those that cannot cost more than one request may. Raises `CostCeilingExceeded` when none is left."""
+        ceiling_usd = self._ceiling_usd
+        if ceiling_usd is None:
+            return targets
+        prompt = chat.prompt_tokens_estimate
+        output = 0 if chat.operation == EMBEDDINGS else chat.max_tokens or ASSUMED_OUTPUT_TOKENS
+        bounds = [0.0 if t.prices is None else t.prices.bound_usd(prompt, output) for t in targets]
+        within = [t for t, bound_usd in zip(targets, bounds, strict=True) if bound_usd <= ceiling_usd]
+        if not within:
+            raise CostCeilingExceeded(min(bounds), ceiling_usd)
+        return within
+
     def _rank(self, targets: Sequence[Target], chat: ChatRequest) -> list[Target]:
         prompt = chat.prompt_tokens_estimate
         output = chat.max_tokens or _ASSUMED_OUTPUT_TOKENS
         standings = [
             Standing(
                 self.health.latency_ms(target.name, stream=chat.stream),
-                target.cost_usd(prompt, output) or None,
+                None if target.prices is None else target.prices.bound_usd(prompt, output),
                 target.route.quality,
             )
             for target in targets
@@ -173,4 +182,5 @@ class Router:
 
 
 def _target(alias: str, route: ModelRoute, access: ProviderAccess) -> Target:
-    return Target(alias=alias, route=route, access=access, provider=PROVIDERS[access.api])
+    provider = PROVIDERS[access.api]
+    return Target(alias=alias, route=route, access=access, provider=provider, prices=prices_of(route))

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from lumigate.config import ModelRoute
 from lumigate.errors import InvalidRequest, LumigateError, UnsupportedByProvider
+from lumigate.llm.chat import ChatRequest
 from lumigate.llm.provider import Answer
 from lumigate.llm.providers.anthropic import AnthropicProvider
 from tests.llm.conversation import JSON_SCHEMA, MESSAGES, PNG, SCHEMA, TOOLS, choose
@@ -123,6 +125,19 @@ def test_an_effort_becomes_a_budget_that_leaves_the_cap_to_the_answer() -> None:
     assert built["max_tokens"] == 2148
     assert "thinking" not in body(reasoning_effort="none")
     assert body(thinking={"type": "adaptive"})["thinking"] == {"type": "adaptive"}
+
+
+def test_later_models_take_the_effort_itself() -> None:
+    call = build("anthropic", reasoning_effort="minimal", max_tokens=100, response_format=JSON_SCHEMA)
+    assert "budget_tokens" in str(json.loads(call.body)["thinking"])
+    chat = ChatRequest.parse(
+        {"model": "x", "messages": [{"role": "user", "content": "x"}], "reasoning_effort": "high"}
+    )
+    route = ModelRoute(provider="anthropic", model="claude-sonnet-5-5")
+    request = json.loads(PROVIDER.build_call(access("anthropic"), route, chat).body)
+    assert request["output_config"] == {"effort": "high"}
+    assert request["thinking"] == {"type": "adaptive", "display": "summarized"}
+    assert request["max_tokens"] == 4096
 
 
 def test_signed_thoughts_come_back_as_they_were_sent() -> None:
@@ -254,8 +269,6 @@ def test_an_error_in_a_stream_is_an_error_event() -> None:
 
 
 def test_embeddings_are_refused() -> None:
-    from lumigate.config import ModelRoute
-
     with pytest.raises(LumigateError, match="anthropic cannot do this: embeddings"):
         PROVIDER.build_embeddings_call(
             access("anthropic"), ModelRoute(provider="anthropic", model="m"), {"input": "x"}

@@ -41,7 +41,7 @@ def usage_of(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def event_bytes(document: Mapping[str, Any]) -> bytes:
-    return b"event: " + document["type"].encode("ascii") + b"\ndata: " + encode(document) + b"\n\n"
+    return b"event: " + text(document["type"]).encode("ascii") + b"\ndata: " + encode(document) + b"\n\n"
 
 
 class AnthropicOutlet:
@@ -97,7 +97,7 @@ class AnthropicOutlet:
         if self._started:
             return []
         self._started = True
-        message = {
+        message: dict[str, Any] = {
             "id": text(document.get("id")),
             "type": "message",
             "role": "assistant",

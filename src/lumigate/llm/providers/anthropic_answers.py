@@ -67,6 +67,8 @@ def learn_usage(usage: Mapping[str, Any], answer: Answer) -> None:
         answer.input_tokens = fresh + answer.cache_read_tokens + answer.cache_write_tokens
     if (output := count(usage.get("output_tokens"))) is not None:
         answer.output_tokens = output
+    thought = count(mapping(usage.get("output_tokens_details")).get("thinking_tokens"))
+    answer.reasoning_tokens = answer.reasoning_tokens if thought is None else thought
     answer.service_tier = text(usage.get("service_tier")) or answer.service_tier
 
 

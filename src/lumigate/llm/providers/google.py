@@ -46,7 +46,7 @@ from lumigate.llm.providers.google_answers import GoogleReader, choice_of, learn
 from lumigate.llm.providers.openai import json_headers
 from lumigate.llm.vectors import embeddings_document, texts_of
 
-# The budgets of Google's own OpenAI-compatible API; Gemini 3 takes the levels themselves.
+# The budgets of Google's own OpenAI-compatible API; from Gemini 3 on the levels are taken as they are.
 _THINKING_TOKENS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 _KNOWN = frozenset(
     {
@@ -246,7 +246,7 @@ def _thinking(model: str, effort: Any) -> dict[str, Any] | None:
         return None
     if not isinstance(effort, str) or effort not in _THINKING_TOKENS:
         raise InvalidRequest(f"must be one of {', '.join(_THINKING_TOKENS)}", param="reasoning_effort")
-    if model.startswith("gemini-3"):
+    if not model.startswith(("gemini-1", "gemini-2")):
         return {
             "thinkingLevel": "minimal" if effort == "none" else effort,
             "includeThoughts": effort != "none",
