@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import wheels
-from local.toolchain import ROOT, ToolchainMissing, node, pyodide
+from local.toolchain import ROOT, ToolchainMissing, node, pyodide, python_modules
 from local.wheels import PipFailed
 
 _RUNNER = Path(__file__).with_name("pyodide_runner.mjs")
@@ -24,7 +24,7 @@ class BenchFailed(Exception):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    parser.add_argument("what", choices=["telemetry", "shard", "privacy"], help="what to measure")
+    parser.add_argument("what", choices=["telemetry", "shard", "privacy", "llm"], help="what to measure")
     parser.add_argument(
         "--runtime",
         choices=["pyodide", "native"],
@@ -65,6 +65,7 @@ def _in_pyodide(what: str, rounds: int) -> list[dict[str, Any]]:
             "/lumigate/src": str(ROOT / "src"),
             "/lumigate/root": str(ROOT),
             "/lumigate/rivals": str(wheels.rivals("pyodide")),
+            "/lumigate/vendored": str(python_modules()),
         },
         "arguments": {"rounds": rounds},
     }

@@ -70,6 +70,21 @@ LIMIT_RESULT = Attribute(
     description="What the limiter said; `unavailable` lets the request pass.",
     values=frozenset({"allowed", "limited", "unavailable"}),
 )
+PERSONAL_DATA_KIND = Attribute(
+    key="lumigate.privacy.kind",
+    description="What was found.",
+    values=frozenset(
+        {
+            *("private_key", "jwt", "api_key", "secret", "email", "iban", "card"),
+            *("my_number", "ssn", "ip", "phone"),
+        }
+    ),
+)
+PRIVACY_POLICY = Attribute(
+    key="lumigate.privacy.policy",
+    description="What is done about it.",
+    values=frozenset({"mask", "tokens", "block"}),
+)
 CACHE_TIER = Attribute(
     key="lumigate.cache.tier",
     description="l1: isolate memory; l2: KV.",
@@ -313,6 +328,13 @@ PERSONAL_DATA_DURATION = Metric(
     description="Time it took to look for personal data in a request.",
     buckets=STEP_SECONDS,
 )
+PERSONAL_DATA_FINDINGS = Metric(
+    name="lumigate.privacy.findings",
+    unit="{finding}",
+    kind=InstrumentKind.COUNTER,
+    description="Personal data found in requests, by kind.",
+    attributes=(PERSONAL_DATA_KIND,),
+)
 ROUTE_DURATION = Metric(
     name="lumigate.route.duration",
     unit="s",
@@ -466,6 +488,7 @@ METRICS: tuple[Metric, ...] = (
     CACHE_WRITES,
     CACHE_EVICTIONS,
     PERSONAL_DATA_DURATION,
+    PERSONAL_DATA_FINDINGS,
     ROUTE_DURATION,
     LLM_DURATION,
     LLM_FIRST_CHUNK,
@@ -533,6 +556,16 @@ RATE_LIMIT_SPAN = SpanType(
     description="Asking the rate limiter.",
     attributes=(LIMIT_RESULT,),
 )
+PRIVACY_SPAN = SpanType(
+    name="privacy.check",
+    kind="internal",
+    description="Looking for personal data in a request; only where a policy asks for it.",
+    attributes=(
+        PRIVACY_POLICY,
+        ERROR_TYPE,
+        Attribute(key="lumigate.privacy.findings", description="How much was found.", type=int),
+    ),
+)
 CACHE_SPAN = SpanType(
     name="cache.lookup",
     kind="internal",
@@ -596,6 +629,19 @@ CHAT_SPAN = SpanType(
             type=int,
         ),
         Attribute(key="gen_ai.usage.reasoning.output_tokens", description="Spent on reasoning.", type=int),
+        Attribute(
+            key="gen_ai.input.messages", description="The prompt, where a setting asks for it; masked."
+        ),
+        Attribute(
+            key="gen_ai.output.messages", description="The answer, where a setting asks for it; masked."
+        ),
+        Attribute(
+            key="gen_ai.usage.cost", description="What the call cost, USD, where Langfuse looks.", type=float
+        ),
+        Attribute(key="session.id", description="The conversation again, where Langfuse looks."),
+        Attribute(
+            key="user.id", description="The first 16 hex digits of the SHA-256 of the caller's subject."
+        ),
         Attribute(key="gen_ai.conversation.id", description="The conversation, where the caller names it."),
         Attribute(key="lumigate.llm.cost", description="What the call cost, USD.", type=float),
         COST_SOURCE,
@@ -635,6 +681,7 @@ SPANS: tuple[SpanType, ...] = (
     AUTH_SPAN,
     KEY_SET_SPAN,
     RATE_LIMIT_SPAN,
+    PRIVACY_SPAN,
     CACHE_SPAN,
     CACHE_TIER_SPAN,
     ROUTE_SPAN,

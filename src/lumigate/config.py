@@ -36,6 +36,7 @@ from lumigate.model_table import (
     RoutingWeights,
     check_provider_names,
 )
+from lumigate.privacy.mask import Policy
 from lumigate.telemetry import TelemetryConfig
 
 __all__ = ["PROVIDER_BASE_URLS", "ApiKey", "ModelRoute", "ProviderAccess", "Settings"]
@@ -110,6 +111,7 @@ class _Environment(Frozen):
     ] = Field(default_factory=dict)
     AI_GATEWAY_URL: HttpUrl | None = None
     AI_GATEWAY_TOKEN: SecretStr | None = None
+    OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: bool = False
     CACHE_L1_TTL_SECONDS: Seconds = 300
     CACHE_L1_BYTES: ByteCount = 10 * 1024 * 1024
     CACHE_L2_TTL_SECONDS: Annotated[int, Field(ge=60)] = 3600
@@ -128,6 +130,7 @@ class _Environment(Frozen):
     )
     UPSTREAM_TIMEOUT_SECONDS: Seconds = 60
     STREAM_IDLE_SECONDS: Seconds = 30
+    PRIVACY_POLICY: Policy = Policy.OFF
     RATE_LIMIT_PERIOD_SECONDS: Annotated[int, Field(ge=1, le=3600)] = 60
 
     @model_validator(mode="after")
@@ -181,8 +184,10 @@ class Settings(BaseModel):
     request_deadline_seconds: float
     max_request_cost_usd: float | None
     tenant_classes: dict[str, str]
+    capture_content: bool
     upstream_timeout_seconds: float
     stream_idle_seconds: float
+    privacy_policy: Policy
     rate_limit_period_seconds: int
     metrics: MetricsSettings
     telemetry: TelemetryConfig
@@ -198,6 +203,7 @@ class Settings(BaseModel):
         flat = {name.lower(): getattr(parsed, name) for name in _Environment.model_fields}
         for name in ("providers", "ai_gateway_url", "ai_gateway_token"):
             del flat[name]
+        flat["capture_content"] = flat.pop("otel_instrumentation_genai_capture_message_content")
         flat["models"] = {
             alias: routes if isinstance(routes, tuple) else (routes,)
             for alias, routes in parsed.MODELS.items()

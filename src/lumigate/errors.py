@@ -188,6 +188,17 @@ class KeysUnavailable(Unauthenticated):
         self.headers = {"retry-after": "5"}
 
 
+class PersonalDataRefused(CallerError):
+    """The deployment's policy lets no personal data out. The message names kinds, never values."""
+
+    code = "personal_data"
+
+    def __init__(self, kinds: tuple[str, ...]) -> None:
+        super().__init__(
+            f"The request holds personal data ({', '.join(kinds)}), which may not be sent on from here."
+        )
+
+
 class RateLimited(CallerError):
     status = 429
     type = "rate_limit_error"

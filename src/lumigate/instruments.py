@@ -16,6 +16,8 @@ class Instruments:
         self.telemetry_overhead = instrument(catalog.TELEMETRY_OVERHEAD)
         self.request_cost = instrument(catalog.REQUEST_COST)
         self.deploys = instrument(catalog.DEPLOYS)
+        self.personal_data_duration = instrument(catalog.PERSONAL_DATA_DURATION)
+        self.personal_data_findings = instrument(catalog.PERSONAL_DATA_FINDINGS)
         self.outcomes = instrument(catalog.OUTCOMES)
         self.auth_checks = instrument(catalog.AUTH_CHECKS)
         self.auth_duration = instrument(catalog.AUTH_DURATION)

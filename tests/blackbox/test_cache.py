@@ -62,6 +62,6 @@ def test_a_cut_stream_is_not_kept(staged: Stage, http: httpx.Client) -> None:
 
 
 def test_an_error_is_not_kept(staged: Stage, http: httpx.Client) -> None:
-    body = question("[[mock fault=status-500 times=1]]")
+    body = question("[[mock fault=status-500 times=2]]")
     assert http.post(CHAT, json=body, headers=staged.headers()).status_code == 502
     assert http.post(CHAT, json=body, headers=staged.headers()).status_code == 200

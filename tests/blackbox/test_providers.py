@@ -281,3 +281,33 @@ def test_every_model_is_listed_with_its_provider(staged: Stage) -> None:
     with staged.openai() as client:
         owners = {model.id: model.owned_by for model in client.models.list()}
     assert {model: owners[model] for model in MODELS.values()} == {model: p for p, model in MODELS.items()}
+
+
+# --- retries and fallback
+
+
+def test_a_provider_that_recovers_is_asked_again(staged: Stage, http: httpx.Client) -> None:
+    body = {
+        "model": MODELS["openai"],
+        "messages": [{"role": "user", "content": fresh("[[mock fault=status-503 times=1]]")}],
+    }
+    answer = http.post("/v1/chat/completions", json=body, headers=staged.headers())
+    assert (answer.status_code, answer.headers["x-lumigate-attempts"]) == (200, "2")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("fault", ["status-500", "reset", "html"])
+def test_when_the_first_candidate_fails_another_answers(
+    staged: Stage, http: httpx.Client, fault: str, stream: bool
+) -> None:
+    """`auto` stands for a model of each provider."""
+    assert staged.upstream is not None
+    staged.upstream.clear()  # `times=` counts by the directive's text
+    directive = f"[[mock fault={fault} times={1 if fault == 'html' else 2}]]"
+    body = {"model": "auto", "messages": [{"role": "user", "content": fresh(directive)}], "stream": stream}
+    answer = http.post("/v1/chat/completions", json=body, headers=staged.headers())
+    assert answer.status_code == 200
+    event = staged.event(answer.headers["x-request-id"])
+    assert (event["outcome"], event["fallbacks"]) == ("complete", 1)
+    assert event["trace_kept"] is True
+    assert event["provider"] == answer.headers["x-lumigate-provider"]

@@ -149,6 +149,7 @@ async def test_a_good_answer_is_returned_byte_by_byte_and_told_in_full() -> None
         "gen_ai.usage.output_tokens": 500,
         "lumigate.llm.cost": pytest.approx(0.00045),
         "lumigate.llm.cost.source": "usage",
+        "gen_ai.usage.cost": pytest.approx(0.00045),
     }
     facts = rig.scope.facts
     assert (facts.input_tokens, facts.output_tokens, facts.attempts) == (1000, 500, 1)

@@ -13,11 +13,12 @@ from lumigate.http.body import read_json_object
 from lumigate.http.types import Response
 from lumigate.llm.call import ModelCall
 from lumigate.llm.chat import ChatRequest
-from lumigate.llm.dialects import Dialect
+from lumigate.llm.dialects import Dialect, Writer
 from lumigate.llm.dialects.openai import OPENAI_DIALECT
 from lumigate.llm.dispatch import Dispatcher
 from lumigate.llm.relay import StreamRelay
 from lumigate.llm.router import Router
+from lumigate.privacy.guard import PrivacyGuard, RestoringDialect
 from lumigate.scope import Scope
 
 _EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -35,6 +36,7 @@ class ChatCompletions:
         self._cache = cache
         self._router = router
         self._dispatcher = Dispatcher(settings, router)
+        self._guard = PrivacyGuard(settings.privacy_policy)
 
     async def __call__(self, scope: Scope) -> Response:
         body = await read_json_object(scope, self._settings.max_body_bytes)
@@ -45,34 +47,36 @@ class ChatCompletions:
         policy = self._router.policy(chat.model)
         self._router.admit(scope)
 
+        asked = [chat.operation, chat.dialect, policy, self._guard.policy]
+        chat, tokens = self._guard.check(scope, chat)
+        writer = self._dialect if tokens is None else RestoringDialect(self._dialect, tokens)
+
         key = None
         if not _bypasses_cache(scope):
-            asked = [chat.operation, chat.dialect, policy]
             key = cache_key(tenant=scope.facts.tenant, policy=" ".join(asked), body=body)
             entry = await self._cache.lookup(scope, key)
             if entry is not None:
                 return _replay(scope, entry)
 
         if chat.stream:
-            return await self._stream(scope, chat, key)
-        return await self._complete(scope, chat, key)
+            return await self._stream(scope, chat, key, writer)
+        return await self._complete(scope, chat, key, writer)
 
-    async def _complete(self, scope: Scope, chat: ChatRequest, key: str | None) -> Response:
+    async def _complete(self, scope: Scope, chat: ChatRequest, key: str | None, writer: Writer) -> Response:
         idle_seconds, limit_bytes = self._settings.stream_idle_seconds, self._settings.max_answer_bytes
 
         async def attempt(call: ModelCall, seconds: float) -> bytes:
             await call.send(seconds, idle_seconds)
-            body = await call.read(limit_bytes, idle_seconds, self._write)
+            body = await call.read(
+                limit_bytes, idle_seconds, lambda answer, native: writer.write_answer(answer, native=native)
+            )
             self._store(scope, call, key, "application/json", body)
             return body
 
         body = await self._dispatcher.run(scope, chat, attempt)
         return Response(status=200, headers={"content-type": "application/json"}, body=body)
 
-    def _write(self, body: bytes, native: bool) -> bytes:
-        return self._dialect.write_answer(body, native=native)
-
-    async def _stream(self, scope: Scope, chat: ChatRequest, key: str | None) -> Response:
+    async def _stream(self, scope: Scope, chat: ChatRequest, key: str | None, writer: Writer) -> Response:
         settings = self._settings
 
         async def attempt(call: ModelCall, seconds: float) -> StreamRelay:
@@ -83,7 +87,7 @@ class ChatCompletions:
                 strip_usage=not chat.wants_usage,
                 keep_bytes=settings.max_answer_bytes if key else 0,
                 idle_timeout_seconds=settings.stream_idle_seconds,
-                outlet=self._dialect.outlet(native=call.native),
+                outlet=writer.outlet(native=call.native),
                 on_complete=lambda body: self._store(scope, call, key, _EVENT_STREAM, body),
             )
             await relay.begin()

@@ -22,9 +22,10 @@ from lumigate.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from lumigate.llm.chat import EMBEDDINGS, ChatRequest
+from lumigate.llm.chat import CHAT, EMBEDDINGS, ChatRequest
+from lumigate.llm.content import input_messages, output_message
 from lumigate.llm.health import Health
-from lumigate.llm.provider import Answer, BadAnswer, Call
+from lumigate.llm.provider import Answer, BadAnswer, Call, mapping
 from lumigate.llm.providers import NATIVE
 from lumigate.llm.router import Target
 from lumigate.ports import FetchError, FetchResponse
@@ -44,7 +45,15 @@ _SAYS_NOTHING = frozenset({"client_abort", "hedge_lost"})
 class ModelCall:
     """One attempt. Not reusable."""
 
-    def __init__(self, scope: Scope, target: Target, chat: ChatRequest, health: Health | None = None) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        target: Target,
+        chat: ChatRequest,
+        health: Health | None = None,
+        *,
+        capture_content: bool = False,
+    ) -> None:
         """Raises `CallerError`, with nothing begun, where the request cannot be put to this provider."""
         native = NATIVE.get((target.access.api, chat.dialect))
         self.native = native is not None
@@ -71,11 +80,14 @@ class ModelCall:
             kind=SpanKind.CLIENT,
             attributes={
                 **self._labels,
-                **_request_attributes(chat, target),
+                **_request_attributes(scope, chat, target),
                 "lumigate.llm.attempt": facts.attempts,
             },
             parent=scope.span,
         )
+        self.captures = capture_content and chat.operation == CHAT and self.span.is_recording()
+        if self.captures:
+            self.span.set_attribute("gen_ai.input.messages", input_messages(chat.body))
         self._started_ns = scope.clock.now_ns()
         scope.open_call = self
         if health is not None:
@@ -149,6 +161,8 @@ class ModelCall:
             self.answer.model = self.answer.model or self.target.route.model
             if self.answer.output_tokens is None and self._chat.operation != EMBEDDINGS:
                 self.output_tokens_estimate = len(body) // BYTES_A_TOKEN
+            if self.captures:
+                self.capture(body)
             if write is not None:
                 body = write(body, self.native)
         except FetchError as error:
@@ -177,6 +191,10 @@ class ModelCall:
     def _fetch_error(self, error: FetchError, seconds: float) -> LumigateError:
         name = self.target.access.name
         return UpstreamTimeout(name, seconds) if error.reason == "timeout" else UpstreamUnreachable(name)
+
+    def capture(self, answer: bytes) -> None:
+        """Put what was answered on the span, for deployments that want it."""
+        self.span.set_attribute("gen_ai.output.messages", output_message(answer))
 
     def first_chunk(self) -> None:
         """Note the first event of a stream."""
@@ -238,7 +256,9 @@ class ModelCall:
         labels, instruments, span = self._labels, scope.instruments, self.span
         span.set_attributes(_answer_attributes(answer))
         if source:
-            span.set_attributes({"lumigate.llm.cost": cost_usd, "lumigate.llm.cost.source": source})
+            # The second name is where Langfuse looks.
+            money = {"lumigate.llm.cost": cost_usd, "gen_ai.usage.cost": cost_usd}
+            span.set_attributes({**money, "lumigate.llm.cost.source": source})
         if error is not None:
             fail_span(span, error)
         elif result != "ok":
@@ -257,8 +277,11 @@ class ModelCall:
             if tokens:
                 instrument.add(tokens, labels)
         if cost_usd:
-            money = {"lumigate.llm.cost.source": source, "lumigate.tenant.class": scope.facts.tenant_class}
-            instruments.llm_cost.add(cost_usd, self._model_labels | money)
+            money_labels = {
+                "lumigate.llm.cost.source": source,
+                "lumigate.tenant.class": scope.facts.tenant_class,
+            }
+            instruments.llm_cost.add(cost_usd, self._model_labels | money_labels)
 
     def _price(self, result: str) -> tuple[float, str]:
         """What the call cost, and how we know: from `usage`, the `provider`'s own word, or `estimated`.
@@ -293,8 +316,12 @@ class ModelCall:
             breaker.failed(now_ns)
 
 
-def _request_attributes(chat: ChatRequest, target: Target) -> dict[str, Any]:
+def _request_attributes(scope: Scope, chat: ChatRequest, target: Target) -> dict[str, Any]:
+    conversation = _conversation(scope, chat)
     optional = (
+        ("gen_ai.conversation.id", conversation),
+        ("session.id", conversation),
+        ("user.id", scope.facts.subject_hash or None),
         ("gen_ai.request.max_tokens", chat.max_tokens),
         ("gen_ai.request.temperature", chat.temperature),
         ("gen_ai.request.top_p", chat.top_p),
@@ -304,6 +331,14 @@ def _request_attributes(chat: ChatRequest, target: Target) -> dict[str, Any]:
         "server.address": urlsplit(target.access.base_url).hostname or "",
         **{name: value for name, value in optional if value is not None},
     }
+
+
+def _conversation(scope: Scope, chat: ChatRequest) -> str | None:
+    """The conversation, where the caller names it: a header, or `metadata.conversation_id`."""
+    named = scope.headers.get("x-conversation-id") or mapping(chat.body.get("metadata")).get(
+        "conversation_id"
+    )
+    return named[:128] if isinstance(named, str) and named else None
 
 
 def _answer_attributes(answer: Answer) -> dict[str, Any]:

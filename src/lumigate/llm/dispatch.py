@@ -114,7 +114,13 @@ class _Work[T]:
             if seconds < _LEAST_SECONDS:
                 break
             try:
-                call = ModelCall(self._scope, target, self._chat, self._router.health)
+                call = ModelCall(
+                    self._scope,
+                    target,
+                    self._chat,
+                    self._router.health,
+                    capture_content=self._settings.capture_content,
+                )
             except UnsupportedByProvider as error:
                 self._failures.unsupported = self._failures.unsupported or error
                 return None

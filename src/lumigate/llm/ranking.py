@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from lumigate.model_table import RoutingWeights
 
-
 UNMEASURED = 1.05
 
 

@@ -24,6 +24,7 @@ from lumigate.llm.dialects import Outlet
 from lumigate.llm.dialects.openai import OpenAIOutlet
 from lumigate.ports import FetchError, FetchResponse
 
+MAX_CAPTURED_BYTES = 64 * 1024
 _DRAIN_SECONDS = 1.0
 
 
@@ -55,6 +56,7 @@ class StreamRelay:
         self._chunks = response.chunks()
         self._first = b""
         self._begun = False
+        self._captured = b""
 
     async def begin(self) -> None:
         """Wait for the first events, so that a stream that fails before them can still be asked of someone else.
@@ -128,6 +130,8 @@ class StreamRelay:
         passed, self._done = self._reader.read_events(block)
         # An event carries a token with most providers; that is all that is known where none sends usage.
         self._call.output_tokens_estimate += passed.count(b"\n\n")
+        if self._call.captures and len(self._captured) < MAX_CAPTURED_BYTES:
+            self._captured += passed
         passed = self._outlet.pass_on(passed)
         facts.response_bytes += len(passed)
         self._keep(passed)
@@ -143,6 +147,8 @@ class StreamRelay:
     def _end(self) -> bytes:
         """The provider has closed the stream: judge how it ended; the last thing to send, if any."""
         call, answer = self._call, self._call.answer
+        if call.captures:
+            call.capture(self._captured)
         if answer.failed:
             # The provider's own error event has gone out already.
             call.finish("upstream_failed")

@@ -25,17 +25,21 @@ class Outlet(Protocol):
         ...
 
 
-class Dialect(Protocol):
-    """One file each."""
-
-    def parse(self, body: dict[str, Any], headers: Mapping[str, str]) -> ChatRequest:
-        """Raises `InvalidRequest` naming the first field that is wrong."""
-        ...
+class Writer(Protocol):
+    """The way out: canonical answers in the words of a front door."""
 
     def write_answer(self, body: bytes, *, native: bool) -> bytes:
         """A whole answer; `native` says that the provider spoke the dialect itself. Raises `BadAnswer`."""
         ...
 
     def outlet(self, *, native: bool) -> Outlet: ...
+
+
+class Dialect(Writer, Protocol):
+    """One file each."""
+
+    def parse(self, body: dict[str, Any], headers: Mapping[str, str]) -> ChatRequest:
+        """Raises `InvalidRequest` naming the first field that is wrong."""
+        ...
 
     def error_body(self, error: LumigateError, trace_id: str) -> dict[str, Any]: ...

@@ -1,0 +1,1 @@
+"""One module a dashboard, each with `board()` or, where the promises shape it, `board(promises)`."""

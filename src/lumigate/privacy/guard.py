@@ -1,0 +1,111 @@
+"""The personal-data check of a request: by policy, before anything of it goes out or into the cache's hands.
+
+One span and one histogram a check, one counter a kind of finding; never the value itself. Under a policy a request
+always goes to the provider in canonical form, because that is what the policy was applied to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from lumigate import strict_json
+from lumigate.errors import PersonalDataRefused
+from lumigate.http.sse import event_data, split_events
+from lumigate.llm.chat import EMBEDDINGS, ChatRequest
+from lumigate.llm.dialects import Dialect, Outlet
+from lumigate.privacy.answers import ChunkRestorer, restore_answer
+from lumigate.privacy.detect import detect
+from lumigate.privacy.mask import Policy, Redaction, mask, redact_chat
+from lumigate.privacy.tokens import TokenTable
+from lumigate.scope import Scope
+
+_REDACTED = "redacted"
+"""A dialect that no provider speaks natively."""
+
+
+class PrivacyGuard:
+    """One an isolate."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    @property
+    def policy(self) -> str:
+        """Part of every cache key: another policy may give another answer."""
+        return self._policy.value
+
+    def check(self, scope: Scope, chat: ChatRequest) -> tuple[ChatRequest, TokenTable | None]:
+        """The request as it may go out, and what puts values back into its answer. Raises `PersonalDataRefused`."""
+        if self._policy is Policy.OFF:
+            return chat, None
+        with scope.step("privacy.check", attributes={"lumigate.privacy.policy": self._policy.value}) as step:
+            redaction = self._redact(chat)
+            found = sum(redaction.counts.values())
+            step.span.set_attribute("lumigate.privacy.findings", found)
+            for kind, count in redaction.counts.items():
+                scope.instruments.personal_data_findings.add(count, {"lumigate.privacy.kind": kind.value})
+            scope.instruments.personal_data_duration.record(step.seconds, {}, span=step.span)
+            if redaction.blocked:
+                raise PersonalDataRefused(tuple(sorted(kind.value for kind in redaction.counts)))
+        clean = replace(chat, body=redaction.body, dialect=_REDACTED, native=None)
+        return clean, redaction.tokens if self._policy is Policy.TOKENS and len(redaction.tokens) else None
+
+    def _redact(self, chat: ChatRequest) -> Redaction:
+        if chat.operation != EMBEDDINGS:
+            return redact_chat(chat.body, self._policy)
+        # An embedding has no answer to put values back into, so tokens would be marks.
+        blocked = self._policy is Policy.BLOCK
+        texts = chat.body.get("input")
+        listed = texts if isinstance(texts, list) else [texts]
+        findings = [finding for text in listed if isinstance(text, str) for finding in detect(text)]
+        counts = {kind: sum(f.kind is kind for f in findings) for kind in {f.kind for f in findings}}
+        masked = [mask(text) if isinstance(text, str) else text for text in listed]
+        body = {**chat.body, "input": masked if isinstance(texts, list) else masked[0]}
+        return Redaction(
+            body=chat.body if blocked else body,
+            counts=counts,
+            blocked=blocked and bool(counts),
+            tokens=TokenTable(),
+        )
+
+
+class RestoringDialect:
+    """A front door whose answers get their values back before they are written in its words."""
+
+    def __init__(self, inner: Dialect, tokens: TokenTable) -> None:
+        self._inner = inner
+        self._tokens = tokens
+
+    def write_answer(self, body: bytes, *, native: bool) -> bytes:
+        document = strict_json.load_object(body)
+        if document is not None:
+            body = _encode(restore_answer(document, self._tokens))
+        return self._inner.write_answer(body, native=native)
+
+    def outlet(self, *, native: bool) -> Outlet:
+        return _RestoringOutlet(self._inner.outlet(native=native), self._tokens)
+
+
+class _RestoringOutlet:
+    def __init__(self, inner: Outlet, tokens: TokenTable) -> None:
+        self._inner = inner
+        self._chunks = ChunkRestorer(tokens)
+
+    def pass_on(self, events: bytes) -> bytes:
+        return self._inner.pass_on(b"".join(self._restored(event) for event in split_events(events)))
+
+    def error(self, error: Any, trace_id: str) -> bytes:
+        return self._inner.error(error, trace_id)
+
+    def _restored(self, event: bytes) -> bytes:
+        document = strict_json.load_object(event_data(event))
+        if document is None:  # the mark at the end, or a comment
+            return event
+        return b"data: " + _encode(self._chunks.feed(document)) + b"\n\n"
+
+
+def _encode(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
