@@ -18,12 +18,14 @@ from typing import Any, cast
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind
 
+from local.runtime.aead import LocalAead
 from lumigate import catalog
 from lumigate.config import Settings
 from lumigate.gateway import Gateway
 from lumigate.http.types import Disconnect, Request, Response
 from lumigate.instruments import Instruments
 from lumigate.ports import (
+    Aead,
     Background,
     BlobStore,
     Clock,
@@ -35,6 +37,7 @@ from lumigate.ports import (
     Fetch,
     FetchError,
     KeyValue,
+    ModelBinding,
     Ports,
     Post,
     RateLimit,
@@ -444,12 +447,14 @@ class FakePorts:
     fetch: FakeFetch = field(default_factory=FakeFetch)
     post: FakePost = field(default_factory=FakePost)
     crypto: Crypto = field(default_factory=FakeCrypto)
+    aead: Aead = field(default_factory=LocalAead)
     background: FakeBackground = field(default_factory=FakeBackground)
     console: FakeConsole = field(default_factory=FakeConsole)
     key_value: FakeKeyValue | None = field(default_factory=FakeKeyValue)
     blobs: BlobStore | None = None
     data_points: FakeDataPoints | None = field(default_factory=FakeDataPoints)
     rate_limit: FakeRateLimit | None = field(default_factory=FakeRateLimit)
+    ai: ModelBinding | None = None
     shards: dict[str, CounterShard] = field(default_factory=dict)
 
     def shard(self, name: str) -> CounterShard | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import httpx
 
+from local.runtime.aead import LocalAead
 from local.runtime.background import BackgroundTasks
 from local.runtime.blobs import SqliteBlobs
 from local.runtime.clock import AnchoredClock
@@ -36,6 +37,7 @@ class LocalPorts:
     fetch: HttpxFetch
     post: HttpxPost
     crypto: LocalCrypto
+    aead: LocalAead
     background: BackgroundTasks
     console: ListeningConsole
     key_value: SqliteKeyValue | None
@@ -45,6 +47,8 @@ class LocalPorts:
     shards: LocalShards
     database: Database
     client: httpx.AsyncClient
+    ai: None = None
+    """Models of the platform are Cloudflare's; here they are asked over REST."""
 
     def shard(self, name: str) -> LocalShard:
         return self.shards.get(name)
@@ -79,6 +83,7 @@ def open_ports(
         fetch=HttpxFetch(client, background),
         post=post,
         crypto=LocalCrypto(),
+        aead=LocalAead(),
         background=background,
         console=ListeningConsole(),
         key_value=SqliteKeyValue(database, clock),

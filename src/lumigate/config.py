@@ -37,6 +37,7 @@ from lumigate.model_table import (
     check_provider_names,
 )
 from lumigate.privacy.mask import Policy
+from lumigate.privacy.sealing import KeyRing
 from lumigate.telemetry import TelemetryConfig
 
 __all__ = ["PROVIDER_BASE_URLS", "ApiKey", "ModelRoute", "ProviderAccess", "Settings"]
@@ -131,6 +132,7 @@ class _Environment(Frozen):
     UPSTREAM_TIMEOUT_SECONDS: Seconds = 60
     STREAM_IDLE_SECONDS: Seconds = 30
     PRIVACY_POLICY: Policy = Policy.OFF
+    SEALING_KEYS: SecretStr | None = None
     RATE_LIMIT_PERIOD_SECONDS: Annotated[int, Field(ge=1, le=3600)] = 60
 
     @model_validator(mode="after")
@@ -188,6 +190,7 @@ class Settings(BaseModel):
     upstream_timeout_seconds: float
     stream_idle_seconds: float
     privacy_policy: Policy
+    sealing_keys: KeyRing | None
     rate_limit_period_seconds: int
     metrics: MetricsSettings
     telemetry: TelemetryConfig
@@ -204,6 +207,8 @@ class Settings(BaseModel):
         for name in ("providers", "ai_gateway_url", "ai_gateway_token"):
             del flat[name]
         flat["capture_content"] = flat.pop("otel_instrumentation_genai_capture_message_content")
+        keys = parsed.SEALING_KEYS
+        flat["sealing_keys"] = KeyRing.from_setting(keys.get_secret_value()) if keys is not None else None
         flat["models"] = {
             alias: routes if isinstance(routes, tuple) else (routes,)
             for alias, routes in parsed.MODELS.items()

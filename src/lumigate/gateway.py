@@ -105,6 +105,7 @@ class Gateway:
             l1_bytes=settings.cache_l1_bytes,
             l1_ttl_seconds=settings.cache_l1_ttl_seconds,
             l2_ttl_seconds=settings.cache_l2_ttl_seconds,
+            keys=settings.sealing_keys,
         )
         chat = ChatCompletions(settings, cache, router)
         messages = Messages(settings, cache, router)

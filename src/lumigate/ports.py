@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
+from lumigate.privacy.sealing import Aead
 from lumigate.telemetry.host import Background, Clock, Entropy, Post
 
 __all__ = [
+    "Aead",
     "Background",
     "BlobStore",
     "Clock",
@@ -25,6 +27,7 @@ __all__ = [
     "FetchError",
     "FetchResponse",
     "KeyValue",
+    "ModelBinding",
     "Ports",
     "Post",
     "RateLimit",
@@ -89,6 +92,16 @@ class Fetch(Protocol):
 
         `timeout_seconds` bounds the wait for the headers, `idle_timeout_seconds` every wait for more of the body.
         """
+        ...
+
+
+class ModelBinding(Protocol):
+    """Models of the platform itself (Workers AI)."""
+
+    async def run(
+        self, model: str, body: bytes, *, timeout_seconds: float, idle_timeout_seconds: float
+    ) -> FetchResponse:
+        """Put a request (JSON) to a model. Raises `FetchError` when no answer comes."""
         ...
 
 
@@ -172,6 +185,8 @@ class Ports(Protocol):
     @property
     def crypto(self) -> Crypto: ...
     @property
+    def aead(self) -> Aead: ...
+    @property
     def background(self) -> Background: ...
     @property
     def console(self) -> Console: ...
@@ -183,6 +198,8 @@ class Ports(Protocol):
     def data_points(self) -> DataPoints | None: ...
     @property
     def rate_limit(self) -> RateLimit | None: ...
+    @property
+    def ai(self) -> ModelBinding | None: ...
     def shard(self, name: str) -> CounterShard | None:
         """The counter shard of that name."""
         ...

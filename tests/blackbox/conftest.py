@@ -7,6 +7,7 @@ provider, the issuer or the collector behind it are skipped.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import os
@@ -38,6 +39,7 @@ SETTINGS: dict[str, Any] = {
     "MAX_BODY_BYTES": "200000",
     "OTEL_BSP_SCHEDULE_DELAY": "50",
     "METRICS_TOKEN": "blackbox-metrics",
+    "SEALING_KEYS": "k1:" + base64.b64encode(bytes(range(32))).decode(),
     "METRICS_EXPORT_SECONDS": "0.5",
     "METRICS_SCRAPE_HOLD_SECONDS": "0",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 
 import httpx
@@ -65,3 +66,15 @@ def test_an_error_is_not_kept(staged: Stage, http: httpx.Client) -> None:
     body = question("[[mock fault=status-500 times=2]]")
     assert http.post(CHAT, json=body, headers=staged.headers()).status_code == 502
     assert http.post(CHAT, json=body, headers=staged.headers()).status_code == 200
+
+
+def test_what_memory_does_not_take_is_found_in_the_tier_below(staged: Stage, http: httpx.Client) -> None:
+    """It went there sealed, and comes back opened."""
+    body = question("[[mock fault=huge bytes=4000000]]")
+    first = http.post(CHAT, json=body, headers=staged.headers())
+    deadline = time.monotonic() + 10
+    again = first
+    while again.headers["x-lumigate-cache"] == "miss" and time.monotonic() < deadline:
+        again = http.post(CHAT, json=body, headers=staged.headers())
+    assert again.headers["x-lumigate-cache"] == "hit-l2"
+    assert again.json()["choices"] == first.json()["choices"]

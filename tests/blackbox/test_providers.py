@@ -311,3 +311,38 @@ def test_when_the_first_candidate_fails_another_answers(
     assert (event["outcome"], event["fallbacks"]) == ("complete", 1)
     assert event["trace_kept"] is True
     assert event["provider"] == answer.headers["x-lumigate-provider"]
+
+
+# --- faults
+
+
+def test_an_answer_of_ten_megabytes_passes(staged: Stage, http: httpx.Client) -> None:
+    body = {
+        "model": MODELS["openai"],
+        "messages": [{"role": "user", "content": fresh("[[mock fault=huge bytes=10000000]]")}],
+    }
+    answer = http.post("/v1/chat/completions", json=body, headers=staged.headers())
+    assert answer.status_code == 200
+    assert len(answer.content) > 9_900_000
+
+
+def test_two_thousand_messages_reach_the_provider(staged: Stage, http: httpx.Client) -> None:
+    turns = [{"role": "assistant" if n % 2 else "user", "content": f"turn {n}"} for n in range(2000)]
+    body = {"model": MODELS["anthropic"], "messages": [*turns, {"role": "user", "content": fresh()}]}
+    assert http.post("/v1/chat/completions", json=body, headers=staged.headers()).status_code == 200
+
+
+@EACH
+@pytest.mark.parametrize("fault", ["stall", "half-event", "split", "reset-mid"])
+def test_a_stream_that_misbehaves_ends_with_its_true_outcome(
+    staged: Stage, http: httpx.Client, provider: str, fault: str
+) -> None:
+    prompt = fresh(f"[[mock fault={fault} after=6 bytes=7]]")
+    body = {"model": MODELS[provider], "messages": [{"role": "user", "content": prompt}], "stream": True}
+    answer = http.post("/v1/chat/completions", json=body, headers=staged.headers())
+    assert answer.status_code == 200
+    outcome = staged.event(answer.headers["x-request-id"])["outcome"]
+    assert outcome == ("complete" if fault == "split" else "upstream_error")
+    assert answer.text.endswith("\n\n")
+    assert ("[DONE]" in answer.text) is (fault == "split")
+    assert "\ufffd" not in answer.text

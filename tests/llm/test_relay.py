@@ -167,6 +167,13 @@ async def test_a_stream_too_long_to_keep_is_passed_on_all_the_same() -> None:
     assert rig.ending == (200, "complete", "")
 
 
+async def test_events_that_come_twice_harm_nobody() -> None:
+    rig = await make_rig(HELLO, HELLO, STOP, STOP, USAGE_EVENT, USAGE_EVENT, DONE_EVENT, DONE_EVENT)
+    passed = await rig.drain()
+    assert passed.endswith(STOP + DONE_EVENT)
+    assert rig.ending == (200, "complete", "")
+
+
 async def test_blank_lines_at_the_end_are_not_half_an_event() -> None:
     rig = await make_rig(HELLO, STOP, b"\n", b"\n\n\n")
     await rig.drain()

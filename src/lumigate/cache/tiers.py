@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from lumigate.cache.entry import Entry
 from lumigate.cache.memory import MemoryTier
+from lumigate.privacy.sealing import KeyRing, Purpose, Sealer
 from lumigate.scope import Scope, Step, fail_span
 
 L1, L2 = "l1", "l2"
@@ -15,7 +16,11 @@ L1, L2 = "l1", "l2"
 class TieredCache:
     """One an isolate."""
 
-    def __init__(self, *, l1_bytes: int, l1_ttl_seconds: float, l2_ttl_seconds: int) -> None:
+    def __init__(
+        self, *, l1_bytes: int, l1_ttl_seconds: float, l2_ttl_seconds: int, keys: KeyRing | None = None
+    ) -> None:
+        """With `keys`, what leaves memory is sealed for the tenant it belongs to."""
+        self._keys = keys
         self._memory = MemoryTier(l1_bytes, l1_ttl_seconds)
         self._l2_ttl_seconds = l2_ttl_seconds
 
@@ -53,13 +58,25 @@ class TieredCache:
             data = await scope.ports.key_value.get(key)
             if data is None:
                 return "miss", None
-            entry = Entry.from_bytes(data)
+            entry = Entry.from_bytes(await self._opened(scope, data))
         except Exception as error:  # a tier that fails, in whatever way, must not fail the request
             fail_span(step.span, error)
             return "error", None
         if scope.clock.now_ns() >= entry.expires_ns:
             return "expired", None
         return "hit", entry
+
+    async def _opened(self, scope: Scope, data: bytes) -> bytes:
+        if self._keys is None:
+            return data
+        sealer = Sealer(self._keys, scope.ports.aead, scope.ports.entropy)
+        return await sealer.open(data, tenant=scope.facts.tenant, purpose=Purpose.CACHED_ANSWER)
+
+    async def _sealed(self, scope: Scope, data: bytes) -> bytes:
+        if self._keys is None:
+            return data
+        sealer = Sealer(self._keys, scope.ports.aead, scope.ports.entropy)
+        return await sealer.seal(data, tenant=scope.facts.tenant, purpose=Purpose.CACHED_ANSWER)
 
     def store(self, scope: Scope, key: str, entry: Entry) -> None:
         """Keep a complete answer: at once in memory, in the background below."""
@@ -77,7 +94,8 @@ class TieredCache:
     async def _write_l2(self, scope: Scope, key: str, entry: Entry) -> None:
         assert scope.ports.key_value is not None
         try:
-            await scope.ports.key_value.put(key, entry.to_bytes(), ttl_seconds=self._l2_ttl_seconds)
+            data = await self._sealed(scope, entry.to_bytes())
+            await scope.ports.key_value.put(key, data, ttl_seconds=self._l2_ttl_seconds)
         except Exception:  # in the background there is nobody to tell but the counter
             _record_write(scope, L2, "error")
         else:

@@ -107,15 +107,7 @@ class ModelCall:
         """
         target = self.target
         try:
-            call = self._request
-            response = await self.scope.ports.fetch(
-                "POST",
-                call.url,
-                headers=call.headers,
-                body=call.body,
-                timeout_seconds=timeout_seconds,
-                idle_timeout_seconds=idle_timeout_seconds,
-            )
+            response = await self._put(timeout_seconds, idle_timeout_seconds)
             self._response = response
             self.span.set_attribute("http.response.status_code", response.status)
             headers = response.headers
@@ -135,6 +127,26 @@ class ModelCall:
             self.defect(error)
             raise
         return response
+
+    async def _put(self, timeout_seconds: float, idle_timeout_seconds: float) -> FetchResponse:
+        call, ports = self._request, self.scope.ports
+        if not call.binding_model:
+            return await ports.fetch(
+                "POST",
+                call.url,
+                headers=call.headers,
+                body=call.body,
+                timeout_seconds=timeout_seconds,
+                idle_timeout_seconds=idle_timeout_seconds,
+            )
+        if ports.ai is None:
+            raise FetchError("connection", "there is no binding for models, and no address either")
+        return await ports.ai.run(
+            call.binding_model,
+            call.body,
+            timeout_seconds=timeout_seconds,
+            idle_timeout_seconds=idle_timeout_seconds,
+        )
 
     async def read(
         self,

@@ -22,11 +22,15 @@ MAX_MESSAGE_CHARS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """An HTTP request ready to be sent to a provider. `headers` hold the provider's key: never log them."""
+    """A request ready to be sent to a provider. `headers` hold the provider's key: never log them.
+
+    With a `binding_model` it goes to the platform's own models (`Ports.ai`), and `url` and `headers` are empty.
+    """
 
     url: str
     headers: Mapping[str, str]
     body: bytes
+    binding_model: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

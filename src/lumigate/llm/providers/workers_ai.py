@@ -1,21 +1,117 @@
-"""Workers AI over REST: Cloudflare's OpenAI-compatible endpoints.
+"""Workers AI: over REST at Cloudflare's OpenAI-compatible endpoints, or through the binding `AI` on Workers.
 
 Shapes: https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/ and, for errors,
-https://developers.cloudflare.com/api/ (an envelope with `errors`). Without an account there is no address:
-`WORKERS_AI_BASE_URL` is `https://api.cloudflare.com/client/v4/accounts/ACCOUNT/ai/v1`.
+https://developers.cloudflare.com/api/ (an envelope with `errors`); the binding's own:
+https://developers.cloudflare.com/workers-ai/configuration/bindings/ (`response`, `tool_calls`, `usage`, and a stream of
+the same). Without `WORKERS_AI_BASE_URL`, which holds the account, the binding is asked.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from lumigate import strict_json
-from lumigate.llm.provider import MAX_MESSAGE_CHARS, mapping, sequence, text
-from lumigate.llm.providers.openai import OpenAIProvider
+from lumigate.config import ModelRoute, ProviderAccess
+from lumigate.http.sse import event_data, split_events
+from lumigate.llm.canonical import ChunkWriter, encode, message_of, tool_call, write_completion
+from lumigate.llm.chat import ChatRequest
+from lumigate.llm.provider import MAX_MESSAGE_CHARS, Answer, Call, EventReader, mapping, sequence, text
+from lumigate.llm.providers.openai import OpenAIProvider, OpenAIReader, learn_usage
 
 
 class WorkersAIProvider(OpenAIProvider):
     """The `Provider` protocol; without state."""
 
+    def build_call(self, access: ProviderAccess, route: ModelRoute, chat: ChatRequest) -> Call:
+        if access.base_url:
+            return super().build_call(access, route, chat)
+        body = {name: value for name, value in chat.body.items() if name not in ("model", "stream_options")}
+        return Call(url="", headers={}, body=encode(body), binding_model=route.model)
+
+    def build_embeddings_call(
+        self, access: ProviderAccess, route: ModelRoute, body: Mapping[str, Any]
+    ) -> Call:
+        if access.base_url:
+            return super().build_embeddings_call(access, route, body)
+        request = {"text": body["input"]}
+        return Call(url="", headers={}, body=encode(request), binding_model=route.model)
+
+    def read_answer(self, body: bytes, answer: Answer) -> bytes:
+        document = strict_json.load_object(body)
+        if document is None or "response" not in document:
+            return super().read_answer(body, answer)
+        calls = [_tool_call(call, number) for number, call in enumerate(sequence(document.get("tool_calls")))]
+        said = document["response"]
+        words = said if isinstance(said, str) else json.dumps(said)  # JSON mode gives the value itself
+        answer.finish_reasons = ("tool_calls" if calls else "stop",)
+        _learn(document, answer)
+        message = message_of(words if said is not None else "", tool_calls=calls)
+        return write_completion(answer, [{"message": message, "finish_reason": answer.finish_reasons[0]}])
+
+    def reader(self, answer: Answer, *, strip_usage: bool) -> EventReader:
+        return WorkersAIReader(self, answer, strip_usage=strip_usage)
+
     def error_message(self, body: bytes) -> tuple[str, str | None]:
         errors = sequence(mapping(strict_json.load_object(body)).get("errors"))
         message = text(mapping(errors[0]).get("message")) if errors else ""
         return (message[:MAX_MESSAGE_CHARS], None) if message else super().error_message(body)
+
+
+def _learn(document: Mapping[str, Any], answer: Answer) -> None:
+    answer.id = answer.id or f"chatcmpl-{answer.created}"
+    if isinstance(document.get("usage"), dict):
+        learn_usage(document["usage"], answer)
+
+
+def _tool_call(call: Any, number: int) -> dict[str, Any]:
+    """A tool call of the binding: a name and arguments, which are an object there."""
+    arguments = mapping(call).get("arguments")
+    given = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, separators=(",", ":"))
+    return tool_call(f"call_{number}", text(mapping(call).get("name")), given)
+
+
+class WorkersAIReader(OpenAIReader):
+    """OpenAI's events as they came, the binding's own as OpenAI's."""
+
+    def __init__(self, provider: OpenAIProvider, answer: Answer, *, strip_usage: bool) -> None:
+        super().__init__(provider, answer, strip_usage=strip_usage)
+        self._write = ChunkWriter(answer)
+
+    def read_events(self, block: bytes) -> tuple[bytes, bool]:
+        if (
+            b'"response"' not in block
+            and not self._answer.id.startswith("chatcmpl-")
+            and b"[DONE]" not in block
+        ):
+            return super().read_events(block)
+        passed: list[bytes] = []
+        done = False
+        for event in split_events(block):
+            out, ended = self._event(event)
+            passed.append(out)
+            done = done or ended
+        return b"".join(passed), done
+
+    def _event(self, event: bytes) -> tuple[bytes, bool]:
+        answer = self._answer
+        data = event_data(event).strip()
+        document = strict_json.load_object(data)
+        if document is None or "response" not in document:
+            native = answer.id == f"chatcmpl-{answer.created}"
+            if data == b"[DONE]" and native and not answer.finish_reasons:
+                answer.finish_reasons = ("stop",)
+                usage = b"" if self._strip_usage or answer.input_tokens is None else self._write.usage()
+                return self._write.delta({}, "stop") + usage + event, True
+            return super().read_events(event)
+        _learn(document, answer)
+        passed = b""
+        calls = sequence(document.get("tool_calls"))
+        for number, call in enumerate(calls):
+            passed += self._write.delta({"tool_calls": [{"index": number, **_tool_call(call, number)}]})
+        if calls:
+            answer.finish_reasons = ("tool_calls",)
+            passed += self._write.delta({}, "tool_calls")
+        words = text(document.get("response"))
+        return passed + (self._write.text(words) if words else b""), False

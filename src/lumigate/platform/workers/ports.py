@@ -7,6 +7,8 @@ from typing import Any
 
 import js
 
+from lumigate.platform.workers.aead import WorkersAead
+from lumigate.platform.workers.ai import WorkersAI
 from lumigate.platform.workers.bindings import (
     WorkersBlobStore,
     WorkersCounterShard,
@@ -21,6 +23,7 @@ from lumigate.platform.workers.fetch import fetch, post
 CLOCK = WorkersClock()
 ENTROPY = WorkersEntropy()
 CRYPTO = WorkersCrypto()
+AEAD = WorkersAead()
 """Without state, so one of each serves all requests."""
 
 
@@ -30,6 +33,7 @@ class WorkersPorts:
     clock = CLOCK
     entropy = ENTROPY
     crypto = CRYPTO
+    aead = AEAD
     fetch = staticmethod(fetch)
     post = staticmethod(post)
 
@@ -62,6 +66,11 @@ class WorkersPorts:
     def rate_limit(self) -> WorkersRateLimit | None:
         binding = getattr(self._env, "RATE_LIMIT", None)
         return WorkersRateLimit(binding) if binding is not None else None
+
+    @property
+    def ai(self) -> WorkersAI | None:
+        binding = getattr(self._env, "AI", None)
+        return WorkersAI(binding) if binding is not None else None
 
     def shard(self, name: str) -> WorkersCounterShard | None:
         binding = getattr(self._env, "METRICS_SHARD", None)

@@ -1,0 +1,38 @@
+"""AES-256-GCM by WebCrypto (https://www.w3.org/TR/webcrypto/, section 29)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import js
+from pyodide.ffi import JsException, to_js
+
+from lumigate.privacy.sealing import AeadRejected
+
+
+class WorkersAead:
+    """The `Aead` port."""
+
+    async def encrypt(self, key: bytes, *, nonce: bytes, plaintext: bytes, associated_data: bytes) -> bytes:
+        parameters = _parameters(nonce, associated_data)
+        sealed = await js.crypto.subtle.encrypt(parameters, await _import(key, "encrypt"), to_js(plaintext))
+        return bytes(sealed.to_bytes())
+
+    async def decrypt(self, key: bytes, *, nonce: bytes, ciphertext: bytes, associated_data: bytes) -> bytes:
+        parameters = _parameters(nonce, associated_data)
+        try:
+            opened = await js.crypto.subtle.decrypt(
+                parameters, await _import(key, "decrypt"), to_js(ciphertext)
+            )
+        except JsException:  # an OperationError: the tag does not hold
+            raise AeadRejected from None
+        return bytes(opened.to_bytes())
+
+
+def _parameters(nonce: bytes, associated_data: bytes) -> Any:
+    content = {"name": "AES-GCM", "iv": nonce, "additionalData": associated_data, "tagLength": 128}
+    return to_js(content, dict_converter=js.Object.fromEntries)
+
+
+async def _import(key: bytes, usage: str) -> Any:
+    return await js.crypto.subtle.importKey("raw", to_js(key), "AES-GCM", False, to_js([usage]))

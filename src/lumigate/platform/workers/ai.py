@@ -1,0 +1,34 @@
+"""Workers AI, over the binding. https://developers.cloudflare.com/workers-ai/configuration/bindings/
+
+`returnRawResponse` gives the answer as an HTTP response, so that a stream is read, timed and cancelled as any other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import js
+from pyodide.ffi import JsException
+
+from lumigate.platform.workers.fetch import WorkersFetchResponse, _Abort
+from lumigate.ports import FetchError, FetchResponse
+
+
+class WorkersAI:
+    """The `ModelBinding` port."""
+
+    def __init__(self, binding: Any) -> None:
+        self._binding = binding
+
+    async def run(
+        self, model: str, body: bytes, *, timeout_seconds: float, idle_timeout_seconds: float
+    ) -> FetchResponse:
+        # The binding takes no signal: an answer that is late is dropped, and what it costs is spent.
+        abort = _Abort()
+        try:
+            answer = await self._binding.run(
+                model, js.JSON.parse(body.decode()), js.JSON.parse('{"returnRawResponse":true}')
+            )
+        except JsException as error:
+            raise FetchError("connection", error.name) from None
+        return WorkersFetchResponse(getattr(answer, "js_object", answer), abort, idle_timeout_seconds)

@@ -1,0 +1,61 @@
+"""Cached answers below memory are sealed: nobody reads them at rest, and no tenant reads another's."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from tests.fakes import (
+    UPSTREAM_URL,
+    FakeKeyValue,
+    completion,
+    fake_ports,
+    json_answer,
+    make_gateway,
+    whole_body,
+)
+
+KEYS = "new:" + base64.b64encode(b"n" * 32).decode()
+ROTATED = "newer:" + base64.b64encode(b"m" * 32).decode() + "," + KEYS
+ANSWER = "the attic key is under the mat"
+
+
+async def asked(store: FakeKeyValue, keys: str | None) -> tuple[str, str]:
+    """What an isolate with a cold memory answers, and where it had it from."""
+    rig = make_gateway(fake_ports(key_value=store), **({"SEALING_KEYS": keys} if keys else {}))
+    rig.ports.fetch.script(UPSTREAM_URL, json_answer(completion(ANSWER)))
+    response = await rig.send()
+    await rig.ports.background.run()
+    content = json.loads(await whole_body(response))["choices"][0]["message"]["content"]
+    return content, response.headers["x-lumigate-cache"]
+
+
+def stored(store: FakeKeyValue) -> bytes:
+    (value,) = [value for key, value in store.values.items() if len(key) == 64]
+    return value
+
+
+async def test_at_rest_the_answer_cannot_be_read() -> None:
+    store = FakeKeyValue()
+    assert await asked(store, KEYS) == (ANSWER, "miss")
+    assert ANSWER.encode() not in stored(store)
+    assert await asked(store, KEYS) == (ANSWER, "hit-l2")
+
+
+async def test_without_keys_it_is_stored_as_it_is() -> None:
+    store = FakeKeyValue()
+    await asked(store, None)
+    assert ANSWER.encode() in stored(store)
+
+
+async def test_an_older_key_still_opens_what_it_sealed() -> None:
+    store = FakeKeyValue()
+    await asked(store, KEYS)
+    assert await asked(store, ROTATED) == (ANSWER, "hit-l2")
+
+
+async def test_a_value_that_does_not_open_is_a_miss_and_not_an_error_for_the_caller() -> None:
+    store = FakeKeyValue()
+    await asked(store, KEYS)
+    lost = "other:" + base64.b64encode(b"x" * 32).decode()
+    assert await asked(store, lost) == (ANSWER, "miss")
