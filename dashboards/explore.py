@@ -54,7 +54,9 @@ def attribute(span: SpanType, declared: Attribute) -> str:
 
 def own_attribute(span: SpanType, key: str) -> str:
     """The same for an attribute that only the span itself declares."""
-    return attribute(span, next((each for each in span.attributes if each.key == key), Attribute(key=key, description="")))
+    return attribute(
+        span, next((each for each in span.attributes if each.key == key), Attribute(key=key, description=""))
+    )
 
 
 def spans(span: SpanType, *conditions: str) -> str:

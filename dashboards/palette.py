@@ -1,7 +1,7 @@
 """Colours that a colour-blind person can tell apart, and the same colour for the same meaning on every dashboard.
 
-After M. Okabe and K. Ito, Color Universal Design, https://jfly.uni-koeln.de/color/. Red against green is not among them:
-good is blue, a warning is orange, bad is vermilion.
+After M. Okabe and K. Ito, Color Universal Design, https://jfly.uni-koeln.de/color/. Red against green is not among
+them: good is blue, a warning is orange, bad is vermilion.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ _MEANINGS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("hit-l2", "duplicate", "l1"), SKY),
     **dict.fromkeys(("miss", "refused", "missing", "l2", "404"), ORANGE),
     **dict.fromkeys(("bypass", "client_abort", "499", "sampled_out", "expired"), GREY),
-    **dict.fromkeys(("error", "denied", "limited", "rolled_back", "unavailable", "500", "internal_error"), VERMILION),
+    **dict.fromkeys(
+        ("error", "denied", "limited", "rolled_back", "unavailable", "500", "internal_error"), VERMILION
+    ),
     **dict.fromkeys(("upstream_error", "upstream_failed", "502", "connection"), PURPLE),
     **dict.fromkeys(("truncated", "upstream_timeout", "timeout", "429", "throttled"), YELLOW),
 }
@@ -57,7 +59,9 @@ def override(name: str, colour: str) -> dict[str, Any]:
     }
 
 
-def steps(warning: float | None = None, bad: float | None = None, *, falling: bool = False) -> list[dict[str, Any]]:
+def steps(
+    warning: float | None = None, bad: float | None = None, *, falling: bool = False
+) -> list[dict[str, Any]]:
     """Threshold steps from good to bad. `falling`: small values are the bad ones."""
     if warning is None and bad is None:
         return [{"color": GOOD, "value": None}]

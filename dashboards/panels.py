@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import attr
-from grafanalib.core import Logs, Panel, StateTimeline, Stat, Table, Target, Text, TimeSeries
+from grafanalib.core import Logs, Panel, Stat, StateTimeline, Table, Target, TimeSeries
 
 from dashboards import palette
-from dashboards.targets import TEMPO, TempoTarget, data_source, lettered
+from dashboards.targets import data_source, lettered, tempo
 
 NO_UNIT: Final = "none"
+type Links = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Sized:
 class Heatmap(Panel):  # type: ignore[misc]
     """The heatmap of Grafana 9 and later; grafanalib's writes the one before."""
 
-    unit = attr.ib(default="s")
+    unit: str = attr.ib(default="s")
 
     def to_json_data(self) -> Any:
         return self.panel_json(
@@ -66,7 +67,9 @@ class Traces(Panel):  # type: ignore[misc]
     """One trace as a waterfall; grafanalib has none."""
 
     def to_json_data(self) -> Any:
-        return self.panel_json({"type": "traces", "options": {}, "fieldConfig": {"defaults": {}, "overrides": []}})
+        return self.panel_json(
+            {"type": "traces", "options": {}, "fieldConfig": {"defaults": {}, "overrides": []}}
+        )
 
 
 def lines(
@@ -82,7 +85,7 @@ def lines(
     falling: bool = False,
     maximum: int | None = None,
     width: int = 12,
-    links: Sequence[str] = (),
+    links: Links = (),
 ) -> Sized:
     """A graph over time. `colours`: the series' names, where they are known; None: an open set."""
     known = palette.colours(colours) if colours is not None else {}
@@ -124,7 +127,7 @@ def stat(
     nothing: str = "no data",
     decimals: int | None = None,
     width: int = 4,
-    links: Sequence[str] = (),
+    links: Links = (),
 ) -> Sized:
     """One number, coloured by its thresholds. `nothing` is what it says where the query has no answer."""
     return Sized(
@@ -154,7 +157,7 @@ def table(
     bars_in: Mapping[str, tuple[float | None, float | None, bool]] | None = None,
     width: int = 24,
     height: int = 9,
-    links: Sequence[str] = (),
+    links: Links = (),
 ) -> Sized:
     """Rows. `units`, `links_in` (title and URL) and `bars_in` (warning, bad, falling) are by column."""
     overrides: dict[str, list[dict[str, Any]]] = {}
@@ -188,11 +191,14 @@ def table(
     )
 
 
-def heatmap(title: str, description: str, target: Target, *, unit: str, width: int = 12, links: Sequence[str] = ()) -> Sized:
+def heatmap(
+    title: str, description: str, target: Target, *, unit: str, width: int = 12, links: Links = ()
+) -> Sized:
     """Where values lie, over time."""
+    target.format = "heatmap"
     return Sized(
         width=width,
-        panel=Heatmap(**_common(title, description, (attr.evolve(target, format="heatmap"),), links), unit=unit),
+        panel=Heatmap(**_common(title, description, (target,), links), unit=unit),
     )
 
 
@@ -203,7 +209,7 @@ def states(
     values: Mapping[int, tuple[str, str]],
     width: int = 12,
     height: int = 8,
-    links: Sequence[str] = (),
+    links: Links = (),
 ) -> Sized:
     """States over time; `values`: a text and a colour for each number."""
     mappings = {
@@ -222,27 +228,34 @@ def states(
     )
 
 
-def logs(title: str, description: str, target: Target, *, width: int = 24, height: int = 12, links: Sequence[str] = ()) -> Sized:
+def logs(
+    title: str,
+    description: str,
+    target: Target,
+    *,
+    width: int = 24,
+    height: int = 12,
+    links: Links = (),
+) -> Sized:
     return Sized(
         width=width,
         height=height,
         panel=Logs(
-            **_common(title, description, (target,), links), showTime=True, wrapLogMessages=True, enableLogDetails=True,
+            **_common(title, description, (target,), links),
+            showTime=True,
+            wrapLogMessages=True,
+            enableLogDetails=True,
             prettifyLogMessage=True,
         ),
     )
 
 
-def trace(title: str, description: str, query: str, *, height: int = 16, links: Sequence[str] = ()) -> Sized:
+def trace(title: str, description: str, query: str, *, height: int = 16, links: Links = ()) -> Sized:
     """One trace, by the id in a variable."""
     return Sized(
-        width=24, height=height, panel=Traces(**_common(title, description, (TempoTarget(expr=query),), links))
-    )
-
-
-def text(title: str, description: str, content: str, *, width: int = 24, height: int = 4) -> Sized:
-    return Sized(
-        width=width, height=height, panel=Text(title=title, description=description, content=content, dataSource=TEMPO)
+        width=24,
+        height=height,
+        panel=Traces(**_common(title, description, (tempo(query),), links)),
     )
 
 
@@ -252,7 +265,7 @@ def link(title: str, uid: str, variables: str = "${__all_variables}") -> dict[st
     return {"title": title, "url": url, "targetBlank": False}
 
 
-def _common(title: str, description: str, targets: tuple[Target, ...], links: Sequence[Any]) -> dict[str, Any]:
+def _common(title: str, description: str, targets: tuple[Target, ...], links: Links) -> dict[str, Any]:
     return {
         "title": title,
         "description": description,

@@ -1,7 +1,7 @@
 """PromQL over the catalog: every name and label comes from an object of it, checked where a query is built.
 
-Each selector carries `job=~"$job"`, which tells the environments apart; an attribute that a dashboard has a variable for
-is narrowed by it wherever a metric has that attribute.
+Each selector carries `job=~"$job"`, which tells the environments apart; an attribute that a dashboard has a variable
+for is narrowed by it wherever a metric has that attribute.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ class Prom:
                 raise NotInCatalog(f"{metric.name} has no attribute {condition.attribute.key}")
             matchers.append(_matcher(condition))
         matchers += [
-            f'{prometheus_label(key)}=~"${{{name}}}"' for key, name in self._variables.items() if key in declared
+            f'{prometheus_label(key)}=~"${{{name}}}"'
+            for key, name in self._variables.items()
+            if key in declared
         ]
         if le is not None:
             if le not in metric.buckets:
@@ -99,11 +101,15 @@ class Prom:
             matchers.append(f'le="{bucket_label(le)}"')
         return f"{prometheus_name(metric)}{part}{{{', '.join(matchers)}}}"
 
-    def rate(self, metric: Metric, *conditions: Condition, by: tuple[Attribute, ...] = (), part: str = "") -> str:
+    def rate(
+        self, metric: Metric, *conditions: Condition, by: tuple[Attribute, ...] = (), part: str = ""
+    ) -> str:
         """Per second, summed over the shards."""
         return self._grown("rate", RATE, metric, conditions, by, part)
 
-    def grown(self, metric: Metric, *conditions: Condition, by: tuple[Attribute, ...] = (), part: str = "") -> str:
+    def grown(
+        self, metric: Metric, *conditions: Condition, by: tuple[Attribute, ...] = (), part: str = ""
+    ) -> str:
         """How much over the whole range that is shown."""
         return self._grown("increase", RANGE, metric, conditions, by, part)
 
@@ -114,7 +120,12 @@ class Prom:
         return self._grown("increase", RATE, metric, conditions, by, part)
 
     def quantile(
-        self, q: float, metric: Metric, *conditions: Condition, by: tuple[Attribute, ...] = (), over: str = RATE
+        self,
+        q: float,
+        metric: Metric,
+        *conditions: Condition,
+        by: tuple[Attribute, ...] = (),
+        over: str = RATE,
     ) -> str:
         self._check(metric, by)
         inner = f"rate({self.series(metric, *conditions, part='_bucket')}[{over}])"
@@ -122,7 +133,8 @@ class Prom:
 
     def mean(self, metric: Metric, *conditions: Condition, by: tuple[Attribute, ...] = ()) -> str:
         return ratio(
-            self.rate(metric, *conditions, by=by, part="_sum"), self.rate(metric, *conditions, by=by, part="_count")
+            self.rate(metric, *conditions, by=by, part="_sum"),
+            self.rate(metric, *conditions, by=by, part="_count"),
         )
 
     def buckets(self, metric: Metric, *conditions: Condition) -> str:

@@ -14,21 +14,50 @@ from grafanalib.core import Dashboard
 
 SCHEMA_VERSION: Final = 42
 _OF_DASHBOARDS: Final = {
-    *("__inputs", "gnetId", "hideControls", "id", "rows", "sharedCrosshair", "style", "timepicker", "version"),
+    *(
+        "__inputs",
+        "gnetId",
+        "hideControls",
+        "id",
+        "rows",
+        "sharedCrosshair",
+        "style",
+        "timepicker",
+        "version",
+    ),
 }
 _OF_PANELS: Final = {
-    *("cacheTimeout", "editable", "error", "height", "hideTimeOverride", "maxPerRow", "minSpan", "repeatDirection"),
+    *(
+        "cacheTimeout",
+        "editable",
+        "error",
+        "height",
+        "hideTimeOverride",
+        "maxPerRow",
+        "minSpan",
+        "repeatDirection",
+    ),
     *("span", "color", "columns", "fontSize", "mappings", "timeFrom", "timeShift", "interval", "repeat"),
 }
-_OF_ROWS: Final = {"datasource", "description", "fieldConfig", "links", "targets", "transparent", "transformations"}
+_OF_ROWS: Final = {
+    "datasource",
+    "description",
+    "fieldConfig",
+    "links",
+    "targets",
+    "transparent",
+    "transformations",
+}
 _TIMESERIES: Final = {"axisCenteredZero": False, "axisColorMode": "text", "axisBorderShow": False}
 
 
 def modern(dashboard: Dashboard) -> dict[str, Any]:
     """The dashboard in schema 42, as plain data."""
-    old: dict[str, Any] = json.loads(json.dumps(dashboard.to_json_data(), cls=DashboardEncoder, sort_keys=True))
+    old: dict[str, Any] = json.loads(
+        json.dumps(dashboard.to_json_data(), cls=DashboardEncoder, sort_keys=True)
+    )
     new = {key: value for key, value in old.items() if key not in _OF_DASHBOARDS}
-    return _without_null(
+    found: dict[str, Any] = _without_null(
         {
             **new,
             "fiscalYearStartMonth": 0,
@@ -37,19 +66,24 @@ def modern(dashboard: Dashboard) -> dict[str, Any]:
             "links": [_link(link) for link in old["links"]],
         }
     )
+    return found
 
 
-def text(dashboard: Dashboard) -> str:
+def text(content: dict[str, Any]) -> str:
     """The file: keys sorted, so that a change shows as what it is."""
-    return json.dumps(modern(dashboard), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _panel(old: dict[str, Any]) -> dict[str, Any]:
     if old["type"] == "row":
-        row = {key: value for key, value in old.items() if key not in _OF_PANELS | _OF_ROWS | {"maxDataPoints"}}
+        row = {
+            key: value for key, value in old.items() if key not in _OF_PANELS | _OF_ROWS | {"maxDataPoints"}
+        }
         return {**row, "panels": [_panel(panel) for panel in old["panels"]]}
     new = {key: value for key, value in old.items() if key not in _OF_PANELS}
-    new = {key: value for key, value in new.items() if value not in (None, [], "") or key in ("targets", "title")}
+    new = {
+        key: value for key, value in new.items() if value not in (None, [], "") or key in ("targets", "title")
+    }
     if not new.get("transparent"):
         new.pop("transparent", None)
     _SHAPES.get(old["type"], lambda _: None)(new)
@@ -74,7 +108,9 @@ def _graph(panel: dict[str, Any]) -> None:
 
 
 def _stat(panel: dict[str, Any]) -> None:
-    panel["options"].update({"percentChangeColorMode": "standard", "showPercentChange": False, "wideLayout": True})
+    panel["options"].update(
+        {"percentChangeColorMode": "standard", "showPercentChange": False, "wideLayout": True}
+    )
 
 
 def _table(panel: dict[str, Any]) -> None:
@@ -95,7 +131,13 @@ def _logs(panel: dict[str, Any]) -> None:
     panel["options"].setdefault("enableInfiniteScrolling", False)
 
 
-_SHAPES: Final = {"timeseries": _graph, "stat": _stat, "table": _table, "state-timeline": _states, "logs": _logs}
+_SHAPES: Final = {
+    "timeseries": _graph,
+    "stat": _stat,
+    "table": _table,
+    "state-timeline": _states,
+    "logs": _logs,
+}
 
 
 def _link(old: dict[str, Any]) -> dict[str, Any]:

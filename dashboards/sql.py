@@ -19,16 +19,47 @@ COLUMNS: Final[Mapping[str, PointColumn]] = {column.name: column for column in D
 WEIGHT: Final = "_sample_interval"
 ALLOWED: Final = frozenset(
     {
-        *("count", "sum", "avg", "min", "max", "quantileexactweighted", "quantileweighted", "argmin", "argmax"),
+        *(
+            "count",
+            "sum",
+            "avg",
+            "min",
+            "max",
+            "quantileexactweighted",
+            "quantileweighted",
+            "argmin",
+            "argmax",
+        ),
         *("first_value", "last_value", "topk", "topkweighted", "countif", "sumif", "avgif"),
-        *("if", "intdiv", "log", "pow", "round", "floor", "ceil", "tostring", "touint8", "touint32", "todatetime"),
-        *("now", "today", "tounixtimestamp", "formatdatetime", "tostartofinterval", "toyear", "tomonth", "tohour"),
+        *(
+            "if",
+            "intdiv",
+            "log",
+            "pow",
+            "round",
+            "floor",
+            "ceil",
+            "tostring",
+            "touint8",
+            "touint32",
+            "todatetime",
+        ),
+        *(
+            "now",
+            "today",
+            "tounixtimestamp",
+            "formatdatetime",
+            "tostartofinterval",
+            "toyear",
+            "tomonth",
+            "tohour",
+        ),
         *("tostartofhour", "tostartofday", "tostartofminute", "tostartoffiveminutes", "extract"),
         *("length", "empty", "lower", "upper", "startswith", "endswith", "position", "substring", "format"),
     }
 )
 """Functions that Analytics Engine documents, in lower case: names are not case-sensitive there."""
-_WORDS: Final = frozenset("in and or not interval as by values".split())
+_WORDS: Final = frozenset(["in", "and", "or", "not", "interval", "as", "by", "values"])
 _CALL: Final = re.compile(r"\b([A-Za-z_][A-Za-z0-9_]*)\s*\(")
 _TEXTS: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'")
 _FORBIDDEN: Final = re.compile(r"\b(join|union|with|over|array|except|intersect)\b", re.IGNORECASE)
@@ -57,9 +88,10 @@ def mean(name: str) -> str:
     return f"{total(name)} / SUM({WEIGHT})"
 
 
-def quantile(q: float, name: str) -> str:
-    # the weight is an integer there, and ClickHouse insists on it
-    return f"quantileExactWeighted({q:g})({column(name)}, toUInt32({WEIGHT}))"
+def quantile(q: float, name: str, *, only: str = "") -> str:
+    """Of all requests, or of those for which the condition `only` holds."""
+    weight = f"if({only}, {WEIGHT}, 0)" if only else WEIGHT
+    return f"quantileExactWeighted({q:g})({column(name)}, {weight})"
 
 
 def requests_if(condition: str) -> str:

@@ -1,10 +1,9 @@
-"""Queries of a panel as Grafana stores them: data source, text, format. grafanalib's `Target` knows none of these keys."""
+"""Queries of a panel as Grafana stores them: data source, text, format; grafanalib's `Target` knows none of this."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-import attr
 from grafanalib.core import Target
 
 PROMETHEUS: Final = {"type": "prometheus", "uid": "${prometheus_datasource}"}
@@ -14,11 +13,10 @@ CLICKHOUSE: Final = {"type": "vertamedia-clickhouse-datasource", "uid": "${click
 DATA_SOURCES: Final = {each["type"]: each for each in (PROMETHEUS, LOKI, TEMPO, CLICKHOUSE)}
 
 
-@attr.s
-class PromTarget(Target):  # type: ignore[misc]
+class PromTarget(Target):  # type: ignore[misc]  # grafanalib carries no types
     """PromQL over the range, or (`instant`) at its end as a table."""
 
-    exemplar = attr.ib(default=False)
+    exemplar = False
 
     def to_json_data(self) -> dict[str, Any]:
         return {
@@ -34,7 +32,6 @@ class PromTarget(Target):  # type: ignore[misc]
         }
 
 
-@attr.s
 class LokiTarget(Target):  # type: ignore[misc]
     """LogQL."""
 
@@ -49,7 +46,6 @@ class LokiTarget(Target):  # type: ignore[misc]
         }
 
 
-@attr.s
 class TempoTarget(Target):  # type: ignore[misc]
     """TraceQL, or one trace by its id."""
 
@@ -64,7 +60,6 @@ class TempoTarget(Target):  # type: ignore[misc]
         }
 
 
-@attr.s
 class SqlTarget(Target):  # type: ignore[misc]
     """Analytics Engine SQL by way of the ClickHouse plug-in."""
 
@@ -85,11 +80,21 @@ class SqlTarget(Target):  # type: ignore[misc]
 
 
 def prom(expression: str, legend: str = "", *, exemplar: bool = False) -> PromTarget:
-    return PromTarget(expr=expression, legendFormat=legend or "__auto", exemplar=exemplar)
+    target = PromTarget(expr=expression, legendFormat=legend or "__auto")
+    target.exemplar = exemplar
+    return target
 
 
 def at_the_end(expression: str, legend: str = "") -> PromTarget:
     return PromTarget(expr=expression, legendFormat=legend, instant=True)
+
+
+def loki(expression: str, legend: str = "") -> LokiTarget:
+    return LokiTarget(expr=expression, legendFormat=legend)
+
+
+def tempo(query: str) -> TempoTarget:
+    return TempoTarget(expr=query)
 
 
 def sql_table(query: str) -> SqlTarget:
@@ -102,7 +107,9 @@ def sql_series(query: str) -> SqlTarget:
 
 def lettered(targets: tuple[Target, ...]) -> list[Target]:
     """With refIds A, B, C …"""
-    return [attr.evolve(target, refId=chr(ord("A") + index)) for index, target in enumerate(targets)]
+    for index, target in enumerate(targets):
+        target.refId = chr(ord("A") + index)
+    return list(targets)
 
 
 def data_source(targets: tuple[Target, ...]) -> dict[str, str]:

@@ -32,8 +32,19 @@ def data_source(kind: str) -> Variable:
     """`prometheus`, `loki`, `tempo` or the ClickHouse plug-in's."""
     name, label = _LABELS[kind]
     assert kind in DATA_SOURCES
-    return {"type": "datasource", "name": name, "label": label, "query": kind, "refresh": 1, "regex": "",
-            "hide": 0, "includeAll": False, "multi": False, "options": [], "current": {}}
+    return {
+        "type": "datasource",
+        "name": name,
+        "label": label,
+        "query": kind,
+        "refresh": 1,
+        "regex": "",
+        "hide": 0,
+        "includeAll": False,
+        "multi": False,
+        "options": [],
+        "current": {},
+    }
 
 
 def metrics_of(kind: str = "prometheus") -> list[Variable]:
@@ -60,7 +71,9 @@ def model() -> Variable:
 
 
 def service() -> Variable:
-    return _prometheus("service", "Service", f"label_values({records.OBJECTIVE}, {records.SERVICE})", everything=".+")
+    return _prometheus(
+        "service", "Service", f"label_values({records.OBJECTIVE}, {records.SERVICE})", everything=".+"
+    )
 
 
 def promise() -> Variable:
@@ -80,20 +93,29 @@ def text(name: str, label: str) -> Variable:
 
 def from_points(name: str, label: str, column: str) -> Variable:
     """The values that a text of the data point had lately."""
-    query = f"SELECT {sql.column(column)} AS {column} FROM ${{dataset}} WHERE timestamp > NOW() - INTERVAL '1' DAY GROUP BY {column} ORDER BY {column}"
+    lately = "WHERE timestamp > NOW() - INTERVAL '1' DAY"
+    select = f"SELECT {sql.column(column)} AS {column} FROM ${{dataset}}"  # noqa: S608 - columns of the catalog
+    query = f"{select} {lately} GROUP BY {column} ORDER BY {column}"
     return {**_query(name, label, sql.checked(query), None), "datasource": CLICKHOUSE, "query": query}
 
 
 def log_service() -> Variable:
     found = _query("service", "Service", "", ".+")
-    query = {"label": "service_name", "refId": "Loki", "stream": SERVICE.replace('=~"$service"', '=~".+"'), "type": 1}
+    query = {
+        "label": "service_name",
+        "refId": "Loki",
+        "stream": SERVICE.replace('=~"$service"', '=~".+"'),
+        "type": 1,
+    }
     return {**found, "datasource": LOKI, "query": query}
 
 
 def _of(name: str, label: str, metric: Metric, attribute: Attribute) -> Variable:
     key = prometheus_label(attribute.key)
     # `.*` and not `.+`: a request that matched no route has no such label
-    return _prometheus(name, label, f'label_values({prometheus_name(metric)}{{job=~"$job"}}, {key})', everything=".*")
+    return _prometheus(
+        name, label, f'label_values({prometheus_name(metric)}{{job=~"$job"}}, {key})', everything=".*"
+    )
 
 
 def _prometheus(name: str, label: str, query: str, everything: str | None = None) -> Variable:
@@ -103,13 +125,31 @@ def _prometheus(name: str, label: str, query: str, everything: str | None = None
 
 
 def _query(name: str, label: str, definition: str, everything: str | None) -> Variable:
-    found: Variable = {"type": "query", "name": name, "label": label, "definition": definition,
-                       "refresh": _ON_TIME_CHANGE, "regex": "", "sort": 1, "hide": 0, "includeAll": True,
-                       "multi": True, "options": [], "current": dict(_EVERYTHING)}
+    found: Variable = {
+        "type": "query",
+        "name": name,
+        "label": label,
+        "definition": definition,
+        "refresh": _ON_TIME_CHANGE,
+        "regex": "",
+        "sort": 1,
+        "hide": 0,
+        "includeAll": True,
+        "multi": True,
+        "options": [],
+        "current": dict(_EVERYTHING),
+    }
     return found if everything is None else {**found, "allValue": everything}
 
 
 def _text(name: str, label: str, value: str) -> Variable:
     chosen = {"selected": True, "text": value, "value": value}
-    return {"type": "textbox", "name": name, "label": label, "query": value, "hide": 0, "current": chosen,
-            "options": [chosen]}
+    return {
+        "type": "textbox",
+        "name": name,
+        "label": label,
+        "query": value,
+        "hide": 0,
+        "current": chosen,
+        "options": [chosen],
+    }

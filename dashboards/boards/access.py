@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dashboards.board import Board, Row, deploys
 from dashboards.boards import uids
+from dashboards.boards.limits import Limits
 from dashboards.panels import Sized, lines, link, stat, table
 from dashboards.promql import Prom, at_least_zero, legend, ratio, unless, where
 from dashboards.targets import at_the_end, prom
@@ -22,10 +25,15 @@ from lumigate.catalog import (
     LIMIT_RESULT,
     OUTCOME,
     OUTCOMES,
+    PERSONAL_DATA_DURATION,
+    PERSONAL_DATA_FINDINGS,
+    PERSONAL_DATA_KIND,
     RATE_LIMIT_DECISIONS,
     REQUEST_DURATION,
 )
+from lumigate.errors import CostCeilingExceeded, GeoDenied, PersonalDataRefused
 from lumigate.exposition.names import prometheus_label
+from slo.model import Promise
 
 _Q = Prom({"route": HTTP_ROUTE})
 _OUR_FAULT = ("keys_unavailable",)
@@ -35,7 +43,8 @@ _TO_EXPLORE = [link("Logs and traces", uids.EXPLORE, "")]
 _TO_SLO = [link("Promises", uids.SLO)]
 
 
-def board() -> Board:
+def board(promises: Sequence[Promise]) -> Board:
+    limits = Limits(promises)
     return Board(
         uid=uids.ACCESS,
         title="Access and safety",
@@ -44,14 +53,15 @@ def board() -> Board:
         variables=[*metrics_of(), route()],
         annotations=deploys(),
         rows=[
-            Row(title="At a glance", panels=_numbers()),
-            Row(title="Checks", panels=_checks()),
+            Row(title="At a glance", panels=_numbers(limits)),
+            Row(title="Checks", panels=_checks(limits)),
             Row(title="Keys and limits", panels=_keys_and_limits()),
+            Row(title="Safety", panels=_safety(limits)),
         ],
     )
 
 
-def _numbers() -> list[Sized]:
+def _numbers(limits: Limits) -> list[Sized]:
     denied = _Q.rate(AUTH_CHECKS, where(AUTH_RESULT, "denied"))
     return [
         stat(
@@ -80,7 +90,10 @@ def _numbers() -> list[Sized]:
             "Share of the key-set fetches over the range that gave no keys. Bad: above zero for longer than the keys "
             "are good for (a minute fresh, stale ones go on working).",
             at_the_end(
-                ratio(at_least_zero(_Q.grown(KEY_SET_FETCHES, unless(KEY_SET_RESULT, "ok"))), _Q.grown(KEY_SET_FETCHES))
+                ratio(
+                    at_least_zero(_Q.grown(KEY_SET_FETCHES, unless(KEY_SET_RESULT, "ok"))),
+                    _Q.grown(KEY_SET_FETCHES),
+                )
             ),
             unit="percentunit",
             warning=0.01,
@@ -92,7 +105,12 @@ def _numbers() -> list[Sized]:
             "Rate limited now",
             "Share of decisions that turned a request away. Bad: above a few percent: a tenant loops, or the limit "
             "is too low.",
-            prom(ratio(at_least_zero(_Q.rate(RATE_LIMIT_DECISIONS, where(LIMIT_RESULT, "limited"))), _Q.rate(RATE_LIMIT_DECISIONS))),
+            prom(
+                ratio(
+                    at_least_zero(_Q.rate(RATE_LIMIT_DECISIONS, where(LIMIT_RESULT, "limited"))),
+                    _Q.rate(RATE_LIMIT_DECISIONS),
+                )
+            ),
             unit="percentunit",
             warning=0.02,
             bad=0.2,
@@ -111,19 +129,19 @@ def _numbers() -> list[Sized]:
         ),
         stat(
             "A check takes, p99",
-            "99th percentile of a check, keys fetched included. Bad: above 5 ms while keys are cached, what is "
-            "promised.",
+            "99th percentile of a check, keys fetched included. Bad: above what is promised: "
+            f"{limits.words('token-checks')}.",
             prom(_Q.quantile(0.99, AUTH_DURATION), exemplar=True),
             unit="s",
-            warning=0.005,
-            bad=0.1,
+            warning=limits.at_most("token-checks"),
+            bad=10 * limits.at_most("token-checks"),
             nothing="no checks",
             links=_TO_SLO,
         ),
     ]
 
 
-def _checks() -> list[Sized]:
+def _checks(limits: Limits) -> list[Sized]:
     return [
         lines(
             "Checks by method and result",
@@ -148,12 +166,16 @@ def _checks() -> list[Sized]:
             "Median and 99th percentile by method; dots are traces. Bad: the 99th leaves the milliseconds: keys are "
             "fetched in the way of requests.",
             *(
-                prom(_Q.quantile(q, AUTH_DURATION, by=(AUTH_METHOD,)), f"{name} {legend(AUTH_METHOD)}", exemplar=True)
+                prom(
+                    _Q.quantile(q, AUTH_DURATION, by=(AUTH_METHOD,)),
+                    f"{name} {legend(AUTH_METHOD)}",
+                    exemplar=True,
+                )
                 for q, name in ((0.5, "p50"), (0.99, "p99"))
             ),
             unit="s",
             colours=[f"{q} {method}" for q in ("p50", "p99") for method in ("bearer", "api_key", "none")],
-            bad=0.005,
+            bad=limits.at_most("token-checks"),
             links=_TO_EXPLORE,
         ),
         table(
@@ -162,7 +184,9 @@ def _checks() -> list[Sized]:
             "the policy, not of the caller.",
             at_the_end(
                 "topk(15, "
-                + _Q.grown(REQUEST_DURATION, unless(ERROR_TYPE, ""), by=(ERROR_TYPE, HTTP_STATUS), part="_count")
+                + _Q.grown(
+                    REQUEST_DURATION, unless(ERROR_TYPE, ""), by=(ERROR_TYPE, HTTP_STATUS), part="_count"
+                )
                 + " > 0)"
             ),
             units={"Requests": "short"},
@@ -171,7 +195,11 @@ def _checks() -> list[Sized]:
                     "id": "organize",
                     "options": {
                         "excludeByName": {"Time": True},
-                        "renameByName": {prometheus_label(ERROR_TYPE.key): "Code", prometheus_label(HTTP_STATUS.key): "Status", "Value": "Requests"},
+                        "renameByName": {
+                            prometheus_label(ERROR_TYPE.key): "Code",
+                            prometheus_label(HTTP_STATUS.key): "Status",
+                            "Value": "Requests",
+                        },
                     },
                 }
             ],
@@ -211,5 +239,44 @@ def _keys_and_limits() -> list[Sized]:
             unit="reqps",
             colours=sorted(value for value in HTTP_ROUTE.values or () if value),
             links=_TO_EXPLORE,
+        ),
+    ]
+
+
+def _safety(limits: Limits) -> list[Sized]:
+    policies = (GeoDenied.code, PersonalDataRefused.code, CostCeilingExceeded.code)
+    refused = _Q.rate(REQUEST_DURATION, where(ERROR_TYPE, *policies), by=(ERROR_TYPE,), part="_count")
+    return [
+        lines(
+            "Personal data found",
+            "Findings a second by kind, whatever the policy then does. Bad: a kind that this service should never see, "
+            "such as cards; somebody pastes whole records.",
+            prom(_Q.rate(PERSONAL_DATA_FINDINGS, by=(PERSONAL_DATA_KIND,)), legend(PERSONAL_DATA_KIND)),
+            unit="cps",
+            colours=sorted(PERSONAL_DATA_KIND.values or ()),
+            links=_TO_EXPLORE,
+        ),
+        lines(
+            "Time of the search for it",
+            "Median and 99th percentile. Bad: above what is promised: "
+            f"{limits.words('personal-data-checks')}; prompts have grown.",
+            prom(_Q.quantile(0.99, PERSONAL_DATA_DURATION), "p99", exemplar=True),
+            prom(_Q.quantile(0.5, PERSONAL_DATA_DURATION), "p50"),
+            unit="s",
+            colours=("p99", "p50"),
+            bad=limits.at_most("personal-data-checks"),
+            links=_TO_SLO,
+        ),
+        lines(
+            "Refused by a policy",
+            "Requests a second that a policy of ours refused: geography, personal data, a ceiling of cost. Bad: a "
+            "step up after a change of settings.",
+            prom(
+                _Q.rate(REQUEST_DURATION, where(ERROR_TYPE, *policies), by=(ERROR_TYPE,), part="_count"),
+                legend(ERROR_TYPE),
+            ),
+            unit="reqps",
+            colours=policies,
+            links=_TO_POINTS,
         ),
     ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dashboards.board import Board, Row, deploys
 from dashboards.boards import uids
+from dashboards.boards.limits import Limits
 from dashboards.panels import Sized, lines, link, stat
 from dashboards.promql import Prom, at_least_zero, legend, ratio, unless, where
 from dashboards.targets import at_the_end, prom
@@ -23,6 +26,7 @@ from lumigate.catalog import (
     REQUEST_COST,
     WRITE_RESULT,
 )
+from slo.model import Promise
 
 _Q = Prom({"route": HTTP_ROUTE})
 _HITS = tuple(sorted(value for value in CACHE_OUTCOME.values or () if value.startswith("hit")))
@@ -32,7 +36,8 @@ _TO_POINTS = [link("By tenant and country", uids.ANALYTICS_ENGINE, "")]
 _TO_EXPLORE = [link("Logs and traces", uids.EXPLORE, "")]
 
 
-def board() -> Board:
+def board(promises: Sequence[Promise]) -> Board:
+    limits = Limits(promises)
     return Board(
         uid=uids.CACHE,
         title="Cache",
@@ -43,7 +48,7 @@ def board() -> Board:
         rows=[
             Row(title="At a glance", panels=_numbers()),
             Row(title="Hits", panels=_hits()),
-            Row(title="Tiers", panels=_tiers()),
+            Row(title="Tiers", panels=_tiers(limits)),
         ],
     )
 
@@ -58,8 +63,8 @@ def _numbers() -> list[Sized]:
     return [
         stat(
             "Hit rate",
-            "Hits among the requests that asked the cache. Bad: under 30 %, what is promised, or a sudden fall: a "
-            "deploy changed the keys.",
+            "Hits among the requests that asked the cache. Bad: under a third with many repeated "
+            "questions, or a sudden fall: a deploy changed the keys.",
             prom(ratio(at_least_zero(hits), asked)),
             unit="percentunit",
             warning=0.3,
@@ -72,7 +77,12 @@ def _numbers() -> list[Sized]:
             "Past the cache",
             "Requests that must not be cached (temperature, tools, the caller's wish). Bad: most of them; then the "
             "hit rate speaks of a few.",
-            prom(ratio(at_least_zero(_Q.rate(CACHE_OUTCOMES, where(CACHE_OUTCOME, "bypass"))), _Q.rate(CACHE_OUTCOMES))),
+            prom(
+                ratio(
+                    at_least_zero(_Q.rate(CACHE_OUTCOMES, where(CACHE_OUTCOME, "bypass"))),
+                    _Q.rate(CACHE_OUTCOMES),
+                )
+            ),
             unit="percentunit",
             warning=0.5,
             bad=0.9,
@@ -166,19 +176,30 @@ def _hits() -> list[Sized]:
             "Lookups a second. Bad: `error` at all; `expired` beside few hits: entries live too briefly.",
             prom(_Q.rate(CACHE_LOOKUPS, by=(CACHE_TIER, CACHE_RESULT)), legend(CACHE_TIER, CACHE_RESULT)),
             unit="reqps",
-            colours=[f"{tier} · {result}" for tier in ("l1", "l2") for result in ("hit", "miss", "expired", "error")],
+            colours=[
+                f"{tier} · {result}"
+                for tier in ("l1", "l2")
+                for result in ("hit", "miss", "expired", "error")
+            ],
             links=_TO_EXPLORE,
         ),
     ]
 
 
-def _tiers() -> list[Sized]:
+def _tiers(limits: Limits) -> list[Sized]:
     return [
         lines(
             "Time of a lookup by tier",
-            "95th percentile. Bad: l1 above a millisecond, l2 above 50 ms: it costs more than it saves.",
-            prom(_Q.quantile(0.95, CACHE_DURATION, by=(CACHE_TIER,)), f"p95 {legend(CACHE_TIER)}", exemplar=True),
-            prom(_Q.quantile(0.5, CACHE_DURATION, by=(CACHE_TIER,)), f"p50 {legend(CACHE_TIER)}", exemplar=True),
+            "Median and 95th percentile. Bad: l1 above what is promised for its hits: "
+            f"{limits.words('l1-hits')}; l2 near the time of a model call.",
+            prom(
+                _Q.quantile(0.95, CACHE_DURATION, by=(CACHE_TIER,)),
+                f"p95 {legend(CACHE_TIER)}",
+                exemplar=True,
+            ),
+            prom(
+                _Q.quantile(0.5, CACHE_DURATION, by=(CACHE_TIER,)), f"p50 {legend(CACHE_TIER)}", exemplar=True
+            ),
             unit="s",
             colours=("p95 l1", "p95 l2", "p50 l1", "p50 l2"),
             links=_TO_EXPLORE,
@@ -188,7 +209,9 @@ def _tiers() -> list[Sized]:
             "Answers stored a second. Bad: `refused` (answers too large for the tier) or `error`.",
             prom(_Q.rate(CACHE_WRITES, by=(CACHE_TIER, WRITE_RESULT)), legend(CACHE_TIER, WRITE_RESULT)),
             unit="wps",
-            colours=[f"{tier} · {result}" for tier in ("l1", "l2") for result in ("stored", "refused", "error")],
+            colours=[
+                f"{tier} · {result}" for tier in ("l1", "l2") for result in ("stored", "refused", "error")
+            ],
             links=_TO_EXPLORE,
         ),
         lines(

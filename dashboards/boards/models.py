@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dashboards.board import Board, Row, deploys
 from dashboards.boards import uids
+from dashboards.boards.limits import Limits
 from dashboards.panels import Sized, heatmap, lines, link, stat, table
 from dashboards.promql import Prom, at_least_zero, legend, ratio, where
 from dashboards.targets import at_the_end, prom
@@ -15,6 +18,8 @@ from lumigate.catalog import (
     GEN_AI_MODEL,
     GEN_AI_PROVIDER,
     LLM_ATTEMPTS,
+    LLM_CACHE_READ_TOKENS,
+    LLM_CACHE_WRITE_TOKENS,
     LLM_CHUNK_TIME,
     LLM_COST,
     LLM_DURATION,
@@ -22,12 +27,14 @@ from lumigate.catalog import (
     LLM_FIRST_CHUNK,
     LLM_INPUT_TOKENS,
     LLM_OUTPUT_TOKENS,
+    LLM_REASONING_TOKENS,
     LLM_UNPRICED,
     REQUEST_COST,
     ROUTE_DURATION,
     TENANT_CLASS,
 )
 from lumigate.exposition.names import prometheus_label
+from slo.model import Promise
 
 _Q = Prom({"provider": GEN_AI_PROVIDER, "model": GEN_AI_MODEL})
 _BY = (GEN_AI_PROVIDER, GEN_AI_MODEL)
@@ -39,7 +46,8 @@ _TO_SLO = [link("Promises", uids.SLO)]
 _QUANTILES = ((0.5, "p50"), (0.95, "p95"))
 
 
-def board() -> Board:
+def board(promises: Sequence[Promise]) -> Board:
+    limits = Limits(promises)
     return Board(
         uid=uids.MODELS,
         title="Models",
@@ -48,37 +56,37 @@ def board() -> Board:
         variables=[*metrics_of(), provider(), model()],
         annotations=deploys(),
         rows=[
-            Row(title="At a glance", panels=[*_numbers(), _table()]),
-            Row(title="Calls", panels=_calls()),
-            Row(title="Time", panels=_time()),
+            Row(title="At a glance", panels=[*_numbers(limits), _table(limits)]),
+            Row(title="Calls", panels=_calls(limits)),
+            Row(title="Time", panels=_time(limits)),
             Row(title="Tokens", panels=_tokens()),
-            Row(title="Money", panels=_money()),
+            Row(title="Money", panels=_money(limits)),
         ],
     )
 
 
-def _numbers() -> list[Sized]:
+def _numbers(limits: Limits) -> list[Sized]:
     failed = _Q.rate(LLM_ATTEMPTS, where(ATTEMPT_RESULT, *_FAILED))
     return [
         stat(
             "Calls failing now",
-            "Share of model calls that failed by the provider's fault. Bad: above 0.5 %, or above zero for one model "
-            "only.",
+            "Share of model calls that failed by the provider's fault. Bad: above "
+            f"{limits.budget('llm-errors'):.2%}, the budget, or above zero for one model only.",
             prom(ratio(at_least_zero(failed), _Q.rate(LLM_ATTEMPTS))),
             unit="percentunit",
-            warning=0.005,
-            bad=0.05,
+            warning=limits.budget("llm-errors"),
+            bad=10 * limits.budget("llm-errors"),
             nothing="no calls",
             links=_TO_EXPLORE,
         ),
         stat(
             "First chunk, p95",
-            "95th percentile of the time to a stream's first chunk: what a user feels. Bad: above 2 s, which is "
-            "promised for 95 % of the calls.",
+            "95th percentile of the time to a stream's first chunk: what a user feels. Bad: above what "
+            f"is promised: {limits.words('time-to-first-chunk')}.",
             prom(_Q.quantile(0.95, LLM_FIRST_CHUNK), exemplar=True),
             unit="s",
-            warning=1.28,
-            bad=2.56,
+            warning=limits.at_most("time-to-first-chunk") / 2,
+            bad=limits.at_most("time-to-first-chunk"),
             nothing="no streams",
             links=_TO_SLO,
         ),
@@ -122,10 +130,12 @@ def _numbers() -> list[Sized]:
     ]
 
 
-def _table() -> Sized:
+def _table(limits: Limits) -> Sized:
     columns = {
         "Calls": _Q.grown(LLM_ATTEMPTS, by=_BY),
-        "Failed": ratio(_Q.grown(LLM_ATTEMPTS, where(ATTEMPT_RESULT, *_FAILED), by=_BY), _Q.grown(LLM_ATTEMPTS, by=_BY)),
+        "Failed": ratio(
+            _Q.grown(LLM_ATTEMPTS, where(ATTEMPT_RESULT, *_FAILED), by=_BY), _Q.grown(LLM_ATTEMPTS, by=_BY)
+        ),
         "p95": _Q.quantile(0.95, LLM_DURATION, by=_BY, over="$__range"),
         "First chunk p95": _Q.quantile(0.95, LLM_FIRST_CHUNK, by=_BY, over="$__range"),
         "Tokens out": _Q.grown(LLM_OUTPUT_TOKENS, by=_BY),
@@ -138,18 +148,30 @@ def _table() -> Sized:
         "Every model over the range. Bad: one whose failures or times stand out; compare it with the same model at "
         "another provider.",
         *(at_the_end(expression) for expression in columns.values()),
-        units={"Calls": "short", "Failed": "percentunit", "p95": "s", "First chunk p95": "s", "Tokens out": "short", "Cost": "currencyUSD"},
-        bars_in={"Failed": (0.005, 0.05, False), "First chunk p95": (1.28, 2.56, False)},
+        units={
+            "Calls": "short",
+            "Failed": "percentunit",
+            "p95": "s",
+            "First chunk p95": "s",
+            "Tokens out": "short",
+            "Cost": "currencyUSD",
+        },
+        bars_in={
+            "Failed": (limits.budget("llm-errors"), 10 * limits.budget("llm-errors"), False),
+            "First chunk p95": (None, limits.at_most("time-to-first-chunk"), False),
+        },
         transformations=[
             {"id": "merge", "options": {}},
             {"id": "organize", "options": {"excludeByName": {"Time": True}, "renameByName": names}},
         ],
-        links_in={"Model": ("Only this model", f"/d/{uids.MODELS}?${{__url_time_range}}&var-model=${{__value.raw}}")},
+        links_in={
+            "Model": ("Only this model", f"/d/{uids.MODELS}?${{__url_time_range}}&var-model=${{__value.raw}}")
+        },
         links=_TO_POINTS,
     )
 
 
-def _calls() -> list[Sized]:
+def _calls(limits: Limits) -> list[Sized]:
     return [
         lines(
             "Calls by model",
@@ -174,20 +196,26 @@ def _calls() -> list[Sized]:
             "Failures by model",
             "Share of a model's calls that failed by the provider's fault. Bad: one model apart from the rest.",
             prom(
-                ratio(_Q.rate(LLM_ATTEMPTS, where(ATTEMPT_RESULT, *_FAILED), by=_BY), _Q.rate(LLM_ATTEMPTS, by=_BY)),
+                ratio(
+                    _Q.rate(LLM_ATTEMPTS, where(ATTEMPT_RESULT, *_FAILED), by=_BY),
+                    _Q.rate(LLM_ATTEMPTS, by=_BY),
+                ),
                 legend(*_BY),
             ),
             unit="percentunit",
             colours=None,
-            warning=0.005,
-            bad=0.05,
+            warning=limits.budget("llm-errors"),
+            bad=10 * limits.budget("llm-errors"),
             links=_TO_EXPLORE,
         ),
         lines(
             "Fallbacks by reason",
             "Candidates left for the next, by whom and why. Bad: steady fallbacks; take the provider out of the "
             "routing table until it is well.",
-            prom(_Q.rate(LLM_FALLBACKS, by=(GEN_AI_PROVIDER, FALLBACK_REASON)), legend(GEN_AI_PROVIDER, FALLBACK_REASON)),
+            prom(
+                _Q.rate(LLM_FALLBACKS, by=(GEN_AI_PROVIDER, FALLBACK_REASON)),
+                legend(GEN_AI_PROVIDER, FALLBACK_REASON),
+            ),
             unit="reqps",
             colours=None,
             links=_TO_EXPLORE,
@@ -195,12 +223,15 @@ def _calls() -> list[Sized]:
     ]
 
 
-def _time() -> list[Sized]:
+def _time(limits: Limits) -> list[Sized]:
     return [
         lines(
             "Call, to the last byte",
             "Median and 95th percentile of a model call by model; dots are traces. Bad: p95 leaves the median behind.",
-            *(prom(_Q.quantile(q, LLM_DURATION, by=_BY), f"{name} {legend(*_BY)}", exemplar=True) for q, name in _QUANTILES),
+            *(
+                prom(_Q.quantile(q, LLM_DURATION, by=_BY), f"{name} {legend(*_BY)}", exemplar=True)
+                for q, name in _QUANTILES
+            ),
             unit="s",
             colours=None,
             links=_TO_EXPLORE,
@@ -214,12 +245,15 @@ def _time() -> list[Sized]:
         ),
         lines(
             "Stream, to the first chunk",
-            "Median and 95th percentile by model. Bad: p95 above 2 s.",
-            *(prom(_Q.quantile(q, LLM_FIRST_CHUNK, by=_BY), f"{name} {legend(*_BY)}", exemplar=True) for q, name in _QUANTILES),
+            f"Median and 95th percentile by model. Bad: above what is promised: {limits.words('time-to-first-chunk')}.",
+            *(
+                prom(_Q.quantile(q, LLM_FIRST_CHUNK, by=_BY), f"{name} {legend(*_BY)}", exemplar=True)
+                for q, name in _QUANTILES
+            ),
             unit="s",
             colours=None,
-            warning=1.28,
-            bad=2.56,
+            warning=limits.at_most("time-to-first-chunk") / 2,
+            bad=limits.at_most("time-to-first-chunk"),
             links=_TO_SLO,
         ),
         lines(
@@ -234,11 +268,12 @@ def _time() -> list[Sized]:
         ),
         lines(
             "Choosing a provider",
-            "99th percentile of the time that routing takes. Bad: above 5 ms, what is promised; it is arithmetic.",
+            "99th percentile of the time that routing takes; it is arithmetic. Bad: above what is promised: "
+            f"{limits.words('provider-choice')}.",
             prom(_Q.quantile(0.99, ROUTE_DURATION), "p99", exemplar=True),
             unit="s",
             colours=("p99",),
-            bad=0.005,
+            bad=limits.at_most("provider-choice"),
             links=_TO_SLO,
         ),
     ]
@@ -261,16 +296,28 @@ def _tokens() -> list[Sized]:
             "Answer tokens for each second that a model's calls took. Bad: a fall with no change of model: the "
             "provider is busy.",
             prom(
-                ratio(_Q.rate(LLM_OUTPUT_TOKENS, by=_BY), _Q.rate(LLM_DURATION, by=_BY, part="_sum")), legend(*_BY)
+                ratio(_Q.rate(LLM_OUTPUT_TOKENS, by=_BY), _Q.rate(LLM_DURATION, by=_BY, part="_sum")),
+                legend(*_BY),
             ),
             unit="cps",
             colours=None,
             links=_TO_EXPLORE,
         ),
+        lines(
+            "Tokens read, written and thought",
+            "Prompt tokens that providers read from and wrote to their own caches, answer tokens spent on reasoning. "
+            "Bad: writes without reads: the prompts' beginnings change each time, and the discount is lost.",
+            prom(_Q.rate(LLM_CACHE_READ_TOKENS), "cache read"),
+            prom(_Q.rate(LLM_CACHE_WRITE_TOKENS), "cache write"),
+            prom(_Q.rate(LLM_REASONING_TOKENS), "reasoning"),
+            unit="cps",
+            colours=("cache read", "cache write", "reasoning"),
+            links=_TO_POINTS,
+        ),
     ]
 
 
-def _money() -> list[Sized]:
+def _money(limits: Limits) -> list[Sized]:
     return [
         lines(
             "Dollars an hour by model",
@@ -283,7 +330,8 @@ def _money() -> list[Sized]:
         ),
         heatmap(
             "What requests cost",
-            "Requests by their cost. Bad: a growing band above 5 cents, the promise; look for the tenant in the points.",
+            "Requests by their cost. Bad: a growing band above what is promised: "
+            f"{limits.words('request-cost')}; look for the tenant in the points.",
             prom(_Q.buckets(REQUEST_COST), "{{le}}", exemplar=True),
             unit="currencyUSD",
             links=_TO_POINTS,
@@ -306,5 +354,3 @@ def _money() -> list[Sized]:
             links=_TO_POINTS,
         ),
     ]
-
-

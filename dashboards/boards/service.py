@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dashboards.board import Board, Row, deploys
 from dashboards.boards import promises as slo
 from dashboards.boards import uids
+from dashboards.boards.limits import Limits
 from dashboards.panels import Sized, heatmap, lines, link, stat, table
 from dashboards.promql import Prom, at_least_zero, legend, ratio, unless, where
 from dashboards.targets import at_the_end, prom
@@ -41,7 +42,8 @@ _OUTCOMES = sorted(OUTCOME.values or ())
 FAILED = ("error", "upstream_error", "truncated")
 
 
-def board(promises: Sequence[Promise]) -> Board:
+def board(promises: Sequence[Promise], step: float = slo.STEP_SECONDS) -> Board:
+    limits = Limits(promises)
     return Board(
         uid=uids.SERVICE,
         title="Service overview",
@@ -50,17 +52,19 @@ def board(promises: Sequence[Promise]) -> Board:
         variables=[*metrics_of(), route()],
         annotations=deploys(),
         rows=[
-            Row(title="Promises", panels=slo.overview(promises)),
-            Row(title="Traffic, errors, time", panels=[*_red(), *_time()]),
-            Row(title="Whose time it is", panels=_whose_time()),
+            Row(title="Promises", panels=slo.overview(promises, step)),
+            Row(title="Traffic, errors, time", panels=[*_red(limits), *_time()]),
+            Row(title="Whose time it is", panels=_whose_time(limits)),
             Row(title="Platform", panels=_platform()),
         ],
     )
 
 
-def _red() -> list[Sized]:
+def _red(limits: Limits) -> list[Sized]:
     failed = _Q.rate(OUTCOMES, where(OUTCOME, *FAILED))
     accepted = _Q.rate(OUTCOMES, unless(OUTCOME, "refused", "client_abort"))
+    by_code = (ERROR_TYPE, HTTP_STATUS)
+    errors = _Q.grown(REQUEST_DURATION, unless(ERROR_TYPE, ""), by=by_code, part="_count")
     return [
         stat(
             "Requests in range",
@@ -73,12 +77,12 @@ def _red() -> list[Sized]:
         ),
         stat(
             "Failing now",
-            "Share of the accepted requests that end in our error, a provider's, or a cut answer. Bad: above 0.1 %, "
-            "the promise of availability.",
+            "Share of the accepted requests that end in our error, a provider's, or a cut answer. Bad: above "
+            f"{limits.budget('availability'):.2%}, the budget of availability.",
             prom(ratio(at_least_zero(failed), accepted)),
             unit="percentunit",
-            warning=0.001,
-            bad=0.01,
+            warning=limits.budget("availability"),
+            bad=10 * limits.budget("availability"),
             nothing="no traffic",
             links=_TO_EXPLORE,
         ),
@@ -123,8 +127,8 @@ def _red() -> list[Sized]:
             "Errors by code",
             "Error codes over the range, the most frequent first. Bad: `internal_error` (a defect of ours), or one "
             "code that outgrows the rest.",
-            at_the_end(f"topk(15, {_Q.grown(REQUEST_DURATION, unless(ERROR_TYPE, ''), by=(ERROR_TYPE, HTTP_STATUS), part='_count')} > 0)"),
-            units={"Value": "short"},
+            at_the_end(f"topk(15, {errors} > 0)"),
+            units={"Requests": "short"},
             transformations=[_tidy(ERROR_TYPE.key, HTTP_STATUS.key)],
             width=12,
             height=8,
@@ -157,7 +161,7 @@ def _time() -> list[Sized]:
 _QUANTILES = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
 
 
-def _whose_time() -> list[Sized]:
+def _whose_time(limits: Limits) -> list[Sized]:
     in_all = _Q.rate(REQUEST_DURATION, part="_sum")
     ours = _Q.rate(GATEWAY_OVERHEAD, part="_sum")
     return [
@@ -174,12 +178,13 @@ def _whose_time() -> list[Sized]:
         ),
         lines(
             "Gateway overhead",
-            "Request time less the wait for providers. Bad: p95 above 50 ms or p99 above 200 ms, what is promised.",
+            "Request time less the wait for providers. Bad: above what is promised: "
+            f"{limits.words('gateway-overhead-p95')}, {limits.words('gateway-overhead-p99')}.",
             *(prom(_Q.quantile(q, GATEWAY_OVERHEAD), name, exemplar=True) for q, name in _QUANTILES),
             unit="s",
             colours=[name for _, name in _QUANTILES],
-            warning=0.05,
-            bad=0.2,
+            warning=limits.at_most("gateway-overhead-p95"),
+            bad=limits.at_most("gateway-overhead-p99"),
             links=[link("Promises", uids.SLO)],
         ),
         lines(
@@ -196,7 +201,10 @@ def _whose_time() -> list[Sized]:
             "Model calls a request",
             "Provider calls for each request that was answered. Bad: above 1 and rising (retries, fallbacks); below 1 "
             "is the cache at work.",
-            prom(ratio(_Q.rate(LLM_DURATION, part="_count"), _Q.rate(OUTCOMES, where(OUTCOME, "complete"))), "calls"),
+            prom(
+                ratio(_Q.rate(LLM_DURATION, part="_count"), _Q.rate(OUTCOMES, where(OUTCOME, "complete"))),
+                "calls",
+            ),
             unit="short",
             colours=("calls",),
             links=_TO_MODELS,
@@ -220,7 +228,10 @@ def _platform() -> list[Sized]:
             "Invocations that the runtime ended",
             "What the Tail Worker saw die, by the runtime's word for it. Bad: `exceededCpu` or `exceededMemory` at "
             "all: a request too heavy, or a leak.",
-            prom(_Q.grown_by_step(LOST_INVOCATIONS, by=(WORKER_OUTCOME, WORKER_REPORTED)), legend(WORKER_OUTCOME, WORKER_REPORTED)),
+            prom(
+                _Q.grown_by_step(LOST_INVOCATIONS, by=(WORKER_OUTCOME, WORKER_REPORTED)),
+                legend(WORKER_OUTCOME, WORKER_REPORTED),
+            ),
             unit="short",
             colours=None,
             bars=True,

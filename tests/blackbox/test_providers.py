@@ -283,6 +283,12 @@ def test_every_model_is_listed_with_its_provider(staged: Stage) -> None:
     assert {model: owners[model] for model in MODELS.values()} == {model: p for p, model in MODELS.items()}
 
 
+def test_anthropics_client_lists_the_models_too(staged: Stage) -> None:
+    with claude(staged) as client:
+        names = [model.id for model in client.models.list()]
+    assert set(MODELS.values()) <= set(names)
+
+
 # --- retries and fallback
 
 

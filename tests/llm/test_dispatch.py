@@ -331,6 +331,25 @@ async def test_when_both_of_a_race_fail_the_third_is_asked() -> None:
     assert response.headers["x-lumigate-provider"] == "gamma"
 
 
+async def test_a_client_that_leaves_a_race_stops_both() -> None:
+    rig = make_rig("alpha", "beta", HEDGE_AFTER_MS="1")
+    never = asyncio.Event()
+    slow = [FakeAnswer(200, {}, [b'{"choices":', never]) for _ in range(2)]
+    rig.ports.fetch.script(ALPHA, slow[0])
+    rig.ports.fetch.script(BETA, slow[1])
+    disconnect = Disconnect()
+    task = asyncio.create_task(rig.send(disconnect=disconnect))
+    await asyncio.sleep(0.05)  # the second is asked after a millisecond
+    await settle()
+    assert len(rig.ports.fetch.calls) == 2
+    disconnect.fire()
+    never.set()
+    await asyncio.wait_for(task, 5)
+    assert all(answer.cancelled for answer in slow)
+    assert rig.observed.total("lumigate.llm.attempts", lumigate__llm__result="client_abort") == 2
+    assert rig.events[0]["outcome"] == "client_abort"
+
+
 # --- the client leaves
 
 

@@ -100,6 +100,13 @@ async def test_a_caller_whom_nobody_may_answer_is_refused(
     assert rig.ports.fetch.calls == []
 
 
+def test_the_words_of_a_candidate_that_may_not_answer_a_caller_are_not_in_their_cache() -> None:
+    settings = make_settings(MODELS=json.dumps({"fast": [EU, US]}), GEO_POLICY="eu-only")
+    router = Router(settings)
+    assert router.policy("fast", "US") == "openai/eu-model|openai/us-model"
+    assert router.policy("fast", "DE") == "openai/eu-model"
+
+
 async def test_the_better_candidate_is_asked_first() -> None:
     rig = gateway_of(EU, US)
     await rig.send()

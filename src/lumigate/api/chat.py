@@ -44,7 +44,7 @@ class ChatCompletions:
         scope.facts.stream = chat.stream
 
         scope.facts.model_alias = chat.model
-        policy = self._router.policy(chat.model)
+        policy = self._router.policy(chat.model, scope.facts.country)
         self._router.admit(scope)
 
         asked = [chat.operation, chat.dialect, policy, self._guard.policy]

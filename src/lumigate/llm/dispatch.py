@@ -105,9 +105,7 @@ class _Work[T]:
     def _remaining_seconds(self) -> float:
         return (self._deadline_ns - self._scope.clock.now_ns()) / 1e9
 
-    async def ask(
-        self, target: Target, *, is_last: bool, calls: list[ModelCall] | None = None
-    ) -> tuple[T] | None:
+    async def ask(self, target: Target, *, is_last: bool, race: _Race | None = None) -> tuple[T] | None:
         """All attempts at one candidate: what came of the one that succeeded, or None for the next to be asked."""
         for attempt in range(self._settings.retry_attempts):
             seconds = min(self._settings.upstream_timeout_seconds, self._remaining_seconds())
@@ -124,8 +122,9 @@ class _Work[T]:
             except UnsupportedByProvider as error:
                 self._failures.unsupported = self._failures.unsupported or error
                 return None
-            if calls is not None:
-                calls.append(call)
+            if race is not None:
+                race.enter(target, call)
+                self._scope.open_call = race
             self._note_fallback(target)
             try:
                 return (await self._attempt(call, seconds),)
@@ -175,31 +174,53 @@ class _Work[T]:
 
     async def hedge(self, first: Target, second: Target, after_seconds: float) -> tuple[T] | None:
         """Ask the first, and the second as well if the first is slow or fails; drop whoever loses."""
-        calls: tuple[list[ModelCall], list[ModelCall]] = ([], [])
-        tasks = [asyncio.ensure_future(self.ask(first, is_last=False, calls=calls[0]))]
+        race = _Race()
+        targets = (first, second)
+        tasks = [asyncio.ensure_future(self.ask(first, is_last=False, race=race))]
         try:
             await asyncio.wait(tasks, timeout=after_seconds)
             if not tasks[0].done() or (tasks[0].exception() is None and tasks[0].result() is None):
-                tasks.append(asyncio.ensure_future(self.ask(second, is_last=False, calls=calls[1])))
+                tasks.append(asyncio.ensure_future(self.ask(second, is_last=False, race=race)))
             pending: Sequence[asyncio.Future[tuple[T] | None]] = tasks
             while pending:
                 done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in tasks:
+                for task, target in zip(tasks, targets, strict=False):
                     if task in done and (won := task.result()) is not None:
-                        winner = calls[tasks.index(task)][-1]
-                        self._scope.open_call = winner
-                        facts, route = self._scope.facts, winner.target.route
-                        facts.provider, facts.model = route.provider, route.model
+                        facts = self._scope.facts
+                        facts.provider, facts.model = target.route.provider, target.route.model
+                        self._scope.open_call = race.latest(target)
                         return won
                 pending = [task for task in pending if task not in done]
             return None
         finally:
-            for task, made in zip(tasks, calls, strict=False):
+            for task, target in zip(tasks, targets, strict=False):
                 if not task.done():
                     task.cancel()
                     await asyncio.wait([task])
-                    for call in made:
+                    if (call := race.latest(target)) is not None:
                         call.lose()
+
+
+class _Race:
+    """The calls of a race, for a client that leaves while it runs."""
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[Target, ModelCall]] = []
+
+    def enter(self, target: Target, call: ModelCall) -> None:
+        self._calls.append((target, call))
+
+    def latest(self, target: Target) -> ModelCall | None:
+        """The call that is being made for a candidate, or was made last."""
+        return next((call for entered, call in reversed(self._calls) if entered is target), None)
+
+    def abort(self) -> None:
+        for _, call in self._calls:
+            call.abort()
+
+    def finish(self, result: str) -> None:
+        for _, call in self._calls:
+            call.finish(result)
 
 
 def may_ask_again(error: LumigateError) -> bool:

@@ -73,16 +73,17 @@ class Router:
     def targets(self) -> Mapping[str, Sequence[Target]]:
         return self._targets
 
-    def policy(self, model: str) -> str:
-        """What a name stands for, in a form that changes when the table does: part of every cache key.
+    def policy(self, model: str, country: str = "") -> str:
+        """What a name stands for to a caller from there, in a form that changes when the table does.
 
+        Part of every cache key, so that nobody gets the words of a candidate that may not answer them.
         Raises `UnknownModel`, with the closest names there are.
         """
         targets = self._targets.get(model)
         if targets is None:
             closest = difflib.get_close_matches(model, self._targets, n=2, cutoff=0.6)
             raise UnknownModel(model, tuple(closest))
-        return "|".join(target.name for target in targets)
+        return "|".join(t.name for t in targets if self._geography.permits(country, t.route))
 
     def admit(self, scope: Scope) -> None:
         """Raise `GeoDenied` for a caller whom nobody here answers; before the cache, since it is about the caller."""

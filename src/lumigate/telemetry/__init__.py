@@ -22,10 +22,11 @@ from lumigate.telemetry.instruments import Counter, Gauge, Histogram, Instrument
 from lumigate.telemetry.limits import Limits
 from lumigate.telemetry.logs import Logger
 from lumigate.telemetry.self_metrics import SELF_METRICS
-from lumigate.telemetry.span import RecordingSpan, Span, UnsampledSpan
+from lumigate.telemetry.span import RecordingSpan, Span
 from lumigate.telemetry.stats import QueueStats, TelemetryStats
 from lumigate.telemetry.tail import TailPolicy
 from lumigate.telemetry.tracer import Parent, Tracer
+from lumigate.telemetry.unsampled import UnsampledSpan
 
 __all__ = [
     "SELF_METRICS",

@@ -160,4 +160,3 @@ def plain_number(value: int | float) -> int | float:
 
 def to_exemplar(taken: TakenExemplar) -> Exemplar:
     return Exemplar(value=plain_number(taken[0]), time_ns=taken[1], trace_id=taken[2], span_id=taken[3])
-

@@ -16,7 +16,6 @@ from opentelemetry.context import Context
 from lumigate.telemetry.breaker import BreakerState
 from lumigate.telemetry.buffer import Entry, Queue
 from lumigate.telemetry.config import TelemetryConfig
-from lumigate.telemetry.consistent import ALWAYS
 from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.destinations import Signal
 from lumigate.telemetry.encoders import Encoder, load_encoder
@@ -29,6 +28,7 @@ from lumigate.telemetry.logs import Logger, LoggerProvider
 from lumigate.telemetry.meter import MeterProvider
 from lumigate.telemetry.pipeline import Pipeline, SpanProcessor
 from lumigate.telemetry.propagation import Propagation
+from lumigate.telemetry.provider import TracerProvider
 from lumigate.telemetry.readable import ReadableResource
 from lumigate.telemetry.records import CUMULATIVE, LogRecord, MetricData, Resource, Scope
 from lumigate.telemetry.resource import VERSION, build_resource
@@ -41,7 +41,7 @@ from lumigate.telemetry.span import RecordingSpan
 from lumigate.telemetry.stats import QueueStats, TelemetryStats
 from lumigate.telemetry.streams import MetricSettings
 from lumigate.telemetry.tail import Tail
-from lumigate.telemetry.tracer import Tracer, TracerProvider
+from lumigate.telemetry.tracer import Tracer
 
 
 class Telemetry:
@@ -71,14 +71,12 @@ class Telemetry:
         self._readable: ReadableResource | None = None
         ids = id_generator or RandomIds(entropy)
         head = sampler or head_sampler(config.sampler, config.sampler_ratio)
-        # a foreign sampler keeps its own books: its probability is not known here
-        samples_a_part = isinstance(head, HeadSampler) and head.threshold != ALWAYS
         self._pipeline = Pipeline(
             clock=clock,
             ids=ids,
             limits=config.limits,
             counts=self._counts,
-            tail=Tail(config.tail, head_samples_a_part=samples_a_part),
+            tail=Tail(config.tail, head if isinstance(head, HeadSampler) else None),
             sink=self._take_spans,
             resource=self._readable_resource,
             strict=strict,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lumigate.telemetry.pipeline import Pipeline
     from lumigate.telemetry.span import RecordingSpan
     from lumigate.telemetry.tail import Verdict
+    from lumigate.telemetry.unsampled import UnsampledSpan
 
 
 class LocalTrace:
@@ -31,6 +32,7 @@ class LocalTrace:
         "pipeline",
         "root",
         "spans",
+        "stand_in",
         "threshold",
         "trace_id",
         "trace_state",
@@ -64,6 +66,8 @@ class LocalTrace:
         self.explicit_times = False
         self.keep_reason = ""
         self.verdict: Verdict | None = None
+        self.stand_in: UnsampledSpan | None = None
+        """What every span below the root of an unsampled trace is; None where the trace is sampled."""
 
     def stamp(self) -> int:
         """Now, and later than every stamp given before."""

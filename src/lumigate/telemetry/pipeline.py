@@ -67,6 +67,7 @@ class Pipeline:
         "processors",
         "strict",
         "traces",
+        "watches_unsampled",
     )
 
     def __init__(
@@ -88,6 +89,8 @@ class Pipeline:
         self.strict = strict
         self.mixed = False
         """Whether an SDK sampler is in use: it may record single spans of a trace without sampling them."""
+        self.watches_unsampled = tail.watches_unsampled
+        """Whether the root of an unsampled trace is kept an eye on, for what the decision at the end keeps."""
         self.processors: list[SpanProcessor] = []
         self.traces: dict[LocalTrace, None] = {}
         self.live_spans = 0
@@ -168,6 +171,8 @@ class Pipeline:
             trace.spans = []
             self.traces.pop(trace, None)
         trace.root = None  # no reference cycle: memory is freed when the buffer lets go
+        if trace.stand_in is not None:
+            trace.stand_in.root_ended()
         self._release(trace, ended, keep=verdict.keep, important=verdict.important)
         if verdict.keep:
             self.counts.traces_kept[verdict.reason] += 1
@@ -188,7 +193,10 @@ class Pipeline:
         extra = self._bytes.pop(trace, 0) if self._bytes else 0
         self.live_bytes -= extra
         if not keep:
-            self.counts.spans_sampled_out += len(spans)
+            if trace.stand_in is None:
+                self.counts.spans_sampled_out += len(spans)
+            else:
+                self.counts.spans_unsampled += 1
             return
         sampled = [span for span in spans if span.flags & 1] if self.mixed else spans
         self.counts.spans_kept += len(sampled)

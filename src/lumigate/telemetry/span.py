@@ -1,8 +1,7 @@
 """The span: what the application writes to, and, once ended, the record the encoders read (nothing is copied).
 
-`Span` is the type to annotate with. `RecordingSpan` records; `UnsampledSpan` stands for a whole trace the head
-sampler declined, carries its context, and costs nothing to use. No method raises for odd arguments: what cannot be
-kept is dropped and counted.
+`Span` is the type to annotate with; the other kind, `UnsampledSpan`, has its own file. No method raises for odd
+arguments: what cannot be kept is dropped and counted.
 """
 
 from __future__ import annotations
@@ -54,68 +53,6 @@ class Span(api.Span):
     @abstractmethod
     def kept(self) -> bool:
         """Whether the trace is exported. False until its local root has ended: that is when it is decided."""
-
-
-class UnsampledSpan(Span):
-    """Stands for every span of a trace that is not recorded. Propagates its context and does nothing else."""
-
-    __slots__ = ("_context", "_flags", "_span_id", "_trace_id", "_trace_state")
-
-    def __init__(self, trace_id: int, span_id: int, flags: int, trace_state: TraceState | None) -> None:
-        self._trace_id = trace_id
-        self._span_id = span_id
-        self._flags = flags
-        self._trace_state = trace_state
-        self._context: SpanContext | None = None
-
-    def get_span_context(self) -> SpanContext:
-        if self._context is None:
-            self._context = SpanContext(
-                self._trace_id, self._span_id, False, TraceFlags(self._flags), self._trace_state
-            )
-        return self._context
-
-    def keep(self, reason: str) -> None:
-        pass
-
-    @property
-    def kept(self) -> bool:
-        return False
-
-    def end(self, end_time: int | None = None) -> None:
-        pass
-
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        pass
-
-    def set_attribute(self, key: str, value: Any) -> None:
-        pass
-
-    def add_event(
-        self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
-    ) -> None:
-        pass
-
-    def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
-        pass
-
-    def update_name(self, name: str) -> None:
-        pass
-
-    def is_recording(self) -> bool:
-        return False
-
-    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        pass
-
-    def record_exception(
-        self,
-        exception: BaseException,
-        attributes: Mapping[str, Any] | None = None,
-        timestamp: int | None = None,
-        escaped: bool = False,
-    ) -> None:
-        pass
 
 
 class RecordingSpan(SpanRecord, Span):

@@ -1,0 +1,164 @@
+"""One run of the mix for all tests that ask about it: the embedded runtime, scraped by a real Prometheus."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+
+from dashboards import build
+from local.runtime.development import METRICS_TOKEN
+from local.runtime.embedded import EmbeddedRuntime
+from local.runtime.in_thread import RuntimeInThread, run_in_thread
+from lumigate.auth import key_set
+from slo.build import Sources
+from slo.durations import promql
+from slo.prometheus import promise_group, service_group
+from slo.rules import rule_file
+from tests.dashboards.collector import collecting
+from tests.dashboards.mix import RATE_LIMIT, Mix, settings
+from tests.ports import free_port
+from tests.slo.promtool import tool
+
+STEP = 0.5
+"""A step of the recording rules, which is a minute in production; periods and windows shrink with it."""
+COMPRESSION = 60 / STEP
+CONFIGURATION = """\
+global: {{scrape_interval: {step}, scrape_timeout: {step}, evaluation_interval: {step}}}
+rule_files: ["{rules}/*.yaml"]
+scrape_configs:
+  - job_name: lumigate
+    honor_labels: true
+    authorization: {{credentials: {token}}}
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What ran, and where to ask about it."""
+
+    mix: Mix
+    prometheus: str
+    sources: Sources
+    points: list[dict[str, Any]]
+    events: list[str]
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        answer = httpx.get(f"{self.prometheus}/api/v1/query", params={"query": expression}).json()
+        assert answer["status"] == "success", f"{answer.get('error')}\n{expression}"
+        result: list[dict[str, Any]] = answer["data"]["result"]
+        return result
+
+    def over_time(self, expression: str) -> list[dict[str, Any]]:
+        """The same as a graph asks it."""
+        now = time.time()
+        parameters = {"query": expression, "start": str(now - 60), "end": str(now), "step": "1"}
+        answer = httpx.get(f"{self.prometheus}/api/v1/query_range", params=parameters).json()
+        assert answer["status"] == "success", f"{answer.get('error')}\n{expression}"
+        result: list[dict[str, Any]] = answer["data"]["result"]
+        return result
+
+    def number(self, expression: str) -> float:
+        (found,) = self.query(expression)
+        return float(found["value"][1])
+
+
+@pytest.fixture(scope="session")
+def generated() -> dict[str, dict[str, Any]]:
+    """The dashboards as they are built now, which `test_build` compares with the committed ones."""
+    return build.dashboards()
+
+
+def compressed() -> Sources:
+    """The committed promises with their periods shortened as much as the steps."""
+    sources = Sources.load()
+    return replace(
+        sources,
+        promises=tuple(replace(p, period=p.period / COMPRESSION) for p in sources.promises),
+        settings=sources.settings.model_copy(update={"step_seconds": STEP}),
+    )
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    program = tool("prometheus")
+    folder = tmp_path_factory.mktemp("dashboards")
+    sources = compressed()
+    with contextlib.ExitStack() as everything:
+        patch = everything.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(key_set, "FRESH_SECONDS", 0.5)  # so that the key set grows old within the run
+        collector = everything.enter_context(collecting())
+        broken = everything.enter_context(collecting())
+        broken.status = 500
+        runtime = EmbeddedRuntime(settings(collector, f"{broken.url}/v1"), cron_seconds=STEP, rate_limit=RATE_LIMIT)
+        running = everything.enter_context(run_in_thread(runtime))
+        rules = folder / "rules"
+        rules.mkdir()
+        for promise in sources.promises:
+            group = promise_group(promise, sources.settings)
+            (rules / f"{promise.name}.yaml").write_text(rule_file([group]), "utf-8")
+        (rules / "service.yaml").write_text(rule_file([service_group(sources.settings, sources.policy)]), "utf-8")
+        (folder / "prometheus.yaml").write_text(
+            CONFIGURATION.format(
+                step=promql(STEP), rules=rules, token=METRICS_TOKEN, target=running.url.removeprefix("http://")
+            ),
+            "utf-8",
+        )
+        url = f"http://127.0.0.1:{free_port()}"
+        command = [
+            program,
+            f"--config.file={folder / 'prometheus.yaml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={url.removeprefix('http://')}",
+            "--enable-feature=exemplar-storage",
+            "--query.lookback-delta=1m",
+            "--log.level=error",
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        everything.callback(process.wait, 10)
+        everything.callback(process.terminate)
+        events: list[str] = []
+        runtime.ports.console.listen(events.append)
+        mix = Mix(running, collector)
+        found = Run(mix=mix, prometheus=url, sources=sources, points=[], events=events)
+        _ready(url)
+        _until(found, "max(lumigate_heartbeat_total) > 2")
+        mix.run()
+        _until(found, f'sum(http_server_request_duration_seconds_count) >= {mix.sent["requests"] + mix.sent["models"]}')
+        _until(found, "sum(lumigate_worker_lost_invocations_total) > 0")
+        time.sleep(6 * STEP)
+        found.points = _points(running)
+        yield found
+
+
+def _points(running: RuntimeInThread) -> list[dict[str, Any]]:
+    async def read() -> list[dict[str, Any]]:
+        database = running.runtime.ports.database
+        columns = [row[1] for row in database.read("PRAGMA table_info(data_points)")]
+        return [dict(zip(columns, row, strict=True)) for row in database.read("SELECT * FROM data_points")]
+
+    return running.call(read())
+
+
+def _ready(url: str) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/-/ready").status_code == 200:
+                return
+        assert time.monotonic() < deadline, "prometheus did not start"
+        time.sleep(0.1)
+
+
+def _until(run: Run, expression: str) -> None:
+    deadline = time.monotonic() + 20
+    while not run.query(expression):
+        assert time.monotonic() < deadline, f"this did not come true: {expression}"
+        time.sleep(0.2)

@@ -1,0 +1,39 @@
+"""Every PromQL query of every panel is asked of a real Prometheus under a known mix, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from dashboards import build
+from tests.dashboards.conftest import Run
+from tests.dashboards.filled import Query, promql, queries, without_zero
+
+MAY_BE_EMPTY: Mapping[str, str] = {}
+"""Queries that the mix cannot give data, by what their id holds, each with the reason."""
+
+
+@pytest.fixture(scope="module")
+def asked(run: Run) -> list[Query]:
+    """The dashboards' queries, built from promises whose time is compressed as the rules' is."""
+    return queries(build.dashboards(run.sources), "prometheus")
+
+
+def test_every_query_has_an_answer(run: Run, asked: list[Query]) -> None:
+    silent = []
+    for query in asked:
+        text = without_zero(promql(query.text))
+        found = run.query(text) if query.instant else run.over_time(text)
+        if not any(_has_number(series) for series in found):
+            silent.append(query.id)
+    unexplained = [each for each in silent if not any(words in each for words in MAY_BE_EMPTY)]
+    assert unexplained == [], "\n".join(unexplained)
+    unused = [words for words in MAY_BE_EMPTY if not any(words in each for each in silent)]
+    assert unused == [], "these have data after all"
+
+
+def _has_number(series: Mapping[str, Any]) -> bool:
+    values = series.get("values") or [series["value"]]
+    return any(value not in ("NaN", "+Inf", "-Inf") for _, value in values)
