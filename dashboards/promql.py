@@ -66,7 +66,7 @@ def labels(attributes: Iterable[Attribute]) -> str:
 
 
 def at_least_zero(expression: str) -> str:
-    return f"({expression}){ZERO}"
+    return f"({expression}{ZERO})"  # in brackets: `or` binds looser than any arithmetic
 
 
 def ratio(part: str, whole: str) -> str:

@@ -6,6 +6,7 @@ The alarm is a task that runs every `export_seconds` for as long as the shard ha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -19,6 +20,8 @@ from lumigate.telemetry import Host, TelemetryConfig
 from lumigate.telemetry.host import Clock, Entropy, Post
 
 logger = logging.getLogger(__name__)
+
+LAST_EXPORT_SECONDS = 3.0
 
 
 class LocalShard:
@@ -64,8 +67,10 @@ class LocalShards:
         for alarm in list(self._alarms):
             alarm.cancel()
         await asyncio.gather(*self._alarms, return_exceptions=True)
-        for shard in self._shards.values():
-            await self._alarm(shard.service)
+        with contextlib.suppress(TimeoutError):
+            # A collector that does not answer must not hold up the end; what was stored is exported after the next start.
+            async with asyncio.timeout(LAST_EXPORT_SECONDS):
+                await asyncio.gather(*(self._alarm(shard.service) for shard in self._shards.values()))
         for connection in self._connections:
             connection.close()
 

@@ -133,7 +133,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         mix.run()
         _until(found, f'sum(http_server_request_duration_seconds_count) >= {mix.sent["requests"] + mix.sent["models"]}')
         _until(found, "sum(lumigate_worker_lost_invocations_total) > 0")
-        time.sleep(6 * STEP)
+        time.sleep(4 * STEP)
         found.points = _points(running)
         yield found
 

@@ -7,7 +7,9 @@ batch of deltas from another writer.
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -28,7 +30,7 @@ from lumigate.telemetry.streams import OVERFLOW
 from tests.dashboards.collector import SwitchedCollector
 
 CHAT: Final = "/v1/chat/completions"
-RATE_LIMIT: Final = 100
+RATE_LIMIT: Final = 150
 """Requests a minute and tenant; only the tenant `noisy` sends more."""
 SLOW_MS: Final = 700
 PRICED: Final = {"input_usd_per_mtok": 1000.0, "output_usd_per_mtok": 5000.0}
@@ -52,9 +54,10 @@ def settings(collector: SwitchedCollector, nowhere: str) -> dict[str, Any]:
         "OTEL_SERVICE_NAME": "lumigate",
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_BSP_SCHEDULE_DELAY": "50",
-        "OTEL_BSP_MAX_QUEUE_SIZE": "60",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "120",
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "30",
-        "METRICS_SCRAPE_HOLD_SECONDS": "1",
+        "METRICS_SCRAPE_HOLD_SECONDS": "2",
+        "METRICS_EXPORT_SECONDS": "1",
         "MODELS": json.dumps(MODELS),
         "PROVIDERS": json.dumps({"broken": {"base_url": nowhere}}),
         "BROKEN_API_KEY": "sk-broken",
@@ -75,7 +78,8 @@ class Mix:
         self._running = running
         self._collector = collector
         self._client = httpx.Client(base_url=running.url, timeout=20)
-        self._serial = 0
+        self._serial = itertools.count(1)
+        self._lock = threading.Lock()
 
     def run(self) -> None:
         """All of it, in about eight seconds."""
@@ -94,22 +98,33 @@ class Mix:
         self._client.close()
 
     def say(
-        self, model: str, *, tenant: str, prompt: str = "", stream: bool = False, count: int = 1, token: str | None = None
+        self,
+        model: str,
+        *,
+        tenant: str,
+        prompt: str = "question",
+        stream: bool = False,
+        fresh: bool = True,
+        cached: bool = True,
+        count: int = 1,
+        token: str | None = None,
     ) -> None:
+        """Ask `count` times; `fresh` makes each question another, `token` empty shows none."""
         for _ in range(count):
-            self._serial += 1
-            body: dict[str, Any] = {
-                "model": model,
-                "messages": [{"role": "user", "content": prompt or f"question {self._serial}"}],
-            }
+            asked = f"{prompt} {next(self._serial)}" if fresh else prompt
+            body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": asked}]}
             if stream:
                 body |= {"stream": True, "stream_options": {"include_usage": True}}
             shown = token if token is not None else self._token(tenant)
             headers = {"authorization": f"Bearer {shown}"} if shown else {}
+            headers |= {} if cached else {"cache-control": "no-store"}
             response = self._client.post(CHAT, json=body, headers=headers)
-            self.sent["requests"] += 1
-            self.statuses[response.status_code] += 1
-            self.sent[f"tenant {tenant}"] += response.status_code == 200
+            with self._lock:
+                self.sent["requests"] += 1
+                self.statuses[response.status_code] += 1
+                self.sent[f"answered {tenant}"] += response.status_code == 200
+                self.sent[f"tenant {tenant}"] += response.status_code not in (401, 503)
+                self.sent[f"streamed {model}"] += stream and response.status_code == 200
 
     def _token(self, tenant: str) -> str:
         return self._running.runtime.issuer.valid(sub=f"{tenant}-user", tenant=tenant)
@@ -130,12 +145,13 @@ class Mix:
             {"model": "slow", "tenant": "globex", "prompt": f"[[mock first-byte-ms={SLOW_MS}]]", "stream": True, "count": 3},
             {"model": "pair", "tenant": "acme", "count": 6},
             {"model": "free", "tenant": "acme", "count": 3},
+            {"model": "fast", "tenant": "initech", "cached": False, "count": 4},
             {"model": "fast", "tenant": "globex", "prompt": "my address is someone@example.com", "count": 4},
         ]
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda task: self.say(**task), tasks))
         for _ in range(2):  # repeated: one miss, then hits of memory; after others came, of the store
-            self.say("fast", tenant="acme", prompt="often asked", count=8)
+            self.say("fast", tenant="acme", prompt="often asked", fresh=False, count=8)
             self.say("fast", tenant="acme", count=12)
 
     def _bad(self) -> None:

@@ -209,10 +209,7 @@ def test_a_due_alarm_fires_by_itself(make_host: Callable[..., PyodideHost]) -> N
 
 def test_sql_works_on_every_node(bound: PyodideHost, client: httpx.Client) -> None:
     answer = client.get("/object?call=sql&name=sql")
-    if tuple(map(int, bound.ready["node"].split(".")))[:2] >= (22, 5):
-        assert answer.json() == [{"n": 7}]
-    else:
-        assert refused(answer, "sql.exec needs Node 22.5")
+    assert answer.json() == [{"n": 7}]
 
 
 def test_a_durable_object_class_must_be_exported(make_host: Callable[..., PyodideHost]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumigate.telemetry import RecordingSpan
-from lumigate.telemetry.pipeline import LATE_NS
+from lumigate.telemetry.self_metrics import LATE_NS
 from tests.telemetry.fakes import NOON, make_rig
 
 

@@ -19,7 +19,7 @@ from lumigate.telemetry.consistent import (
     threshold_of,
     with_threshold,
 )
-from lumigate.telemetry.tail import SAMPLING_PROBABILITY, SAMPLING_REASON
+from lumigate.telemetry.self_metrics import SAMPLING_PROBABILITY, SAMPLING_REASON
 from tests.telemetry.fakes import Rig, make_rig
 
 CALLER_SAMPLED = SpanContext(0xABC << 60 | 5, 8, True, TraceFlags(1))

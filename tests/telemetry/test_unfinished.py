@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lumigate.telemetry import pipeline
-from lumigate.telemetry.pipeline import UNFINISHED
+from lumigate.telemetry.self_metrics import UNFINISHED
 from tests.telemetry.fakes import make_rig
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
+import random
 from typing import Any
 
 import pytest
 from opentelemetry.trace import SpanContext, StatusCode, TraceFlags, TraceState
 
-from lumigate.telemetry import RecordingSpan, UnsampledSpan
+from lumigate.telemetry import UnsampledSpan
 from lumigate.telemetry.pipeline import MAX_LIVE_TRACES
-from lumigate.telemetry.tail import SAMPLING_PROBABILITY, SAMPLING_REASON
+from lumigate.telemetry.self_metrics import SAMPLING_PROBABILITY, SAMPLING_REASON
 from tests.telemetry.fakes import Rig, make_rig
+
+
+class Dice:
+    """Entropy that is random and the same in every run."""
+
+    def __init__(self) -> None:
+        self.random_bytes = random.Random(7).randbytes
+
 
 CALLER = SpanContext(0xABC << 60 | 5, 8, True, TraceFlags(0), TraceState([("ot", "th:c"), ("vendor", "x")]))
 
@@ -101,14 +109,13 @@ def test_all_spans_below_the_root_are_one_object_also_after_its_end() -> None:
     tracer = rig.telemetry.tracer("t")
     root = tracer.start_span("root", parent=CALLER)
     child = tracer.start_span("a", parent=root)
-    assert isinstance(root, RecordingSpan)
-    assert isinstance(child, UnsampledSpan)
+    assert type(child) is UnsampledSpan
     assert tracer.start_span("b", parent=child) is child
     root.end()
     assert tracer.start_span("late", parent=root) is child
     child.set_status(StatusCode.ERROR)
     child.record_exception(ValueError("too late"))
-    assert (root.events, rig.telemetry.stats().spans_kept) == ((), 0)
+    assert (rig.telemetry.stats().spans_kept, rig.telemetry.stats().spans_live) == (0, 0)
 
 
 @pytest.mark.parametrize("sampler", ["always_off", "parentbased_always_off"])
@@ -123,7 +130,8 @@ def test_where_the_operator_says_never_nothing_is_watched(sampler: str) -> None:
 
 async def test_with_a_ratio_the_roots_of_failed_requests_add_up_to_all_of_them() -> None:
     """The root of a failed request stands for itself, sampled or not; the spans below it for 1/ratio."""
-    rig = make_rig({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.25"})
+    settings = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.25"}
+    rig = make_rig(settings, entropy=Dice())
     tracer = rig.telemetry.tracer("t")
     for _ in range(400):
         root = tracer.start_span("root", parent=None)
@@ -140,13 +148,53 @@ async def test_with_a_ratio_the_roots_of_failed_requests_add_up_to_all_of_them()
     assert {child["traceState"] for child in children} == {"ot=th:c"}
 
 
-async def test_a_request_that_never_ends_is_closed_like_any_other() -> None:
+def test_a_request_that_never_ends_holds_nothing_unless_it_failed() -> None:
+    """Nobody else knows of it, so it goes with its last reference; a failed one is swept as any other trace."""
     rig = make_rig()
-    for _ in range(MAX_LIVE_TRACES + 10):
-        rig.telemetry.tracer("t").start_span("root", parent=CALLER)
-    assert rig.telemetry.stats().traces_live == MAX_LIVE_TRACES
+    tracer = rig.telemetry.tracer("t")
+    for n in range(MAX_LIVE_TRACES + 10):
+        tracer.start_span("root", parent=CALLER)
+        if n % 2:
+            tracer.start_span("root", parent=CALLER).record_exception(ValueError())
+    assert rig.telemetry.stats().traces_live == (MAX_LIVE_TRACES + 10) // 2
     rig.clock.advance(3600)
-    rig.telemetry.after_request(rig.host)
-    await asyncio.gather(*rig.background.tasks)
-    assert rig.telemetry.stats().traces_live == 0
-    assert rig.telemetry.stats().traces_unfinished == MAX_LIVE_TRACES + 10
+    rig.telemetry._pipeline.sweep(rig.clock.time_ns)
+    stats = rig.telemetry.stats()
+    assert (stats.traces_live, stats.traces_kept) == (0, {"error": (MAX_LIVE_TRACES + 10) // 2})
+
+
+async def test_what_was_set_before_the_error_is_shown_too_and_made_clean() -> None:
+    rig = make_rig({"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "3"})
+    root = rig.telemetry.tracer("t").start_span(
+        "root", parent=CALLER, attributes={"a": "\ud800", "odd": object()}
+    )
+    root.set_attributes({"b": 1})
+    root.set_attribute("c", 2)
+    root.add_event("not yet recorded")
+    root.update_name("renamed")
+    root.set_status(StatusCode.ERROR, "no")
+    root.set_attribute("d", 3)
+    root.add_event("recorded")
+    root.end()
+    root.end()
+    (span,) = await shown(rig)
+    assert span["name"] == "renamed"
+    assert span["status"] == {"message": "no", "code": 2}
+    assert values(span)["a"] == "\ufffd"
+    assert [event["name"] for event in span["events"]] == ["recorded"]
+    assert rig.telemetry.stats().attributes_dropped == 1
+
+
+def test_no_use_of_a_watched_root_raises_or_misses_its_end() -> None:
+    rig = make_rig(strict=False)
+    root = rig.telemetry.tracer("t").start_span("root", parent=CALLER, attributes=7)  # type: ignore[arg-type]
+    root.set_attributes(None)  # type: ignore[arg-type]
+    root.set_attribute([], 1)  # type: ignore[arg-type]
+    root.add_link(CALLER)
+    root.end()
+    root.keep("late")
+    root.set_status(StatusCode.ERROR)
+    root.record_exception(ValueError())
+    root.set_attribute("late", 1)
+    assert not root.is_recording()
+    assert (rig.telemetry.stats().spans_unsampled, rig.telemetry.stats().spans_live) == (1, 0)

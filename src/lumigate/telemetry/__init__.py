@@ -21,7 +21,7 @@ from lumigate.telemetry.host import Background, Clock, Entropy, Host, Post, Post
 from lumigate.telemetry.instruments import Counter, Gauge, Histogram, Instrument, UpDownCounter
 from lumigate.telemetry.limits import Limits
 from lumigate.telemetry.logs import Logger
-from lumigate.telemetry.self_metrics import SELF_METRICS
+from lumigate.telemetry.self_metrics import SELF_ATTRIBUTES, SELF_METRICS
 from lumigate.telemetry.span import RecordingSpan, Span
 from lumigate.telemetry.stats import QueueStats, TelemetryStats
 from lumigate.telemetry.tail import TailPolicy
@@ -29,6 +29,7 @@ from lumigate.telemetry.tracer import Parent, Tracer
 from lumigate.telemetry.unsampled import UnsampledSpan
 
 __all__ = [
+    "SELF_ATTRIBUTES",
     "SELF_METRICS",
     "Background",
     "BufferConfig",

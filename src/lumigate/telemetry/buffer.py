@@ -7,7 +7,7 @@ finds the batch expired and takes it back: nothing is lost, and only what died i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Final
 
 from lumigate.telemetry.config import BufferConfig
@@ -19,10 +19,11 @@ QUEUE_FULL: Final = "queue_full"
 class Entry:
     """Records that arrived together (the spans of a trace). `items` is what the limits count.
 
-    Where newer entries replace older ones, `key` says which.
+    Where newer entries replace older ones, `key` says which; entries made of one by halving share its `origin`, and do
+    not replace each other.
     """
 
-    __slots__ = ("bytes", "delivered", "important", "items", "key", "records")
+    __slots__ = ("bytes", "delivered", "important", "items", "key", "origin", "records")
 
     def __init__(
         self,
@@ -38,7 +39,12 @@ class Entry:
         self.bytes = size
         self.important = important
         self.key = key
+        self.origin = object()
         self.delivered = False
+
+
+type Halve = Callable[[Entry], tuple[Entry, Entry] | None]
+"""Makes two entries of one with a single record, where that can be divided."""
 
 
 class Batch:
@@ -60,7 +66,13 @@ class Queue:
     """Entries waiting and batches in flight, together within the limits."""
 
     def __init__(
-        self, signal: str, config: BufferConfig, counts: Counts, *, newest_only: bool = False
+        self,
+        signal: str,
+        config: BufferConfig,
+        counts: Counts,
+        *,
+        newest_only: bool = False,
+        halve: Halve | None = None,
     ) -> None:
         self.signal = signal
         self.items = 0
@@ -72,6 +84,7 @@ class Queue:
         self._counts = counts
         self._newest_only = newest_only
         """Cumulative metrics: a newer point of a metric holds all that the older ones said. None is important."""
+        self._halve = halve
         self._ordinary: deque[Entry] = deque()
         self._important: deque[Entry] = deque()
 
@@ -87,8 +100,7 @@ class Queue:
     def put(self, entries: list[Entry]) -> None:
         """Take new entries in, at the price of the least valuable: ordinary before important, old before new."""
         if self._newest_only:
-            newer = {entry.key for entry in entries}
-            for entry in [entry for entry in self._ordinary if entry.key in newer]:
+            for entry in _outdated(self._ordinary, entries):
                 self._forget(entry)
                 self._ordinary.remove(entry)
         for entry in entries:
@@ -137,9 +149,9 @@ class Queue:
         """It was not delivered, or nobody knows: back to the front, to be sent again."""
         if not self._land(batch):
             return
-        newer = {entry.key for entry in self._ordinary} if self._newest_only else set()
+        outdated = _outdated(batch.entries, self._ordinary) if self._newest_only else ()
         for entry in reversed(batch.entries):
-            if entry.key in newer:
+            if entry in outdated:
                 self._forget(entry)
                 continue
             (self._important if entry.important else self._ordinary).appendleft(entry)
@@ -153,11 +165,16 @@ class Queue:
 
     def too_large(self, batch: Batch, reason: str) -> None:
         """Send less at a time; what cannot be made smaller is dropped."""
-        if len(batch.entries) == 1 and len(batch.entries[0].records) == 1:
+        alone = len(batch.entries) == 1 and len(batch.entries[0].records) == 1
+        halves = self._halve(batch.entries[0]) if alone and self._halve is not None else None
+        if alone and halves is None:
             self.drop(batch, reason)
             return
         self.batch_items = max(1, min(self.batch_items, batch.items) // 2)
-        self.give_back(batch)
+        if halves is None:
+            self.give_back(batch)
+        elif self._land(batch):
+            self._ordinary.extendleft(reversed(halves))
 
     def reclaim(self, now_ns: int) -> None:
         """Take back the batches whose owners have died."""
@@ -188,6 +205,12 @@ class Queue:
     def _forget(self, entry: Entry) -> None:
         self.items -= entry.items
         self.bytes -= entry.bytes
+
+
+def _outdated(entries: Iterable[Entry], newer: Iterable[Entry]) -> list[Entry]:
+    """Those of which there is a newer one."""
+    origins = {entry.key: entry.origin for entry in newer}
+    return [entry for entry in entries if origins.get(entry.key, entry.origin) is not entry.origin]
 
 
 def _split(entry: Entry, room: int) -> tuple[Entry, Entry]:

@@ -30,6 +30,8 @@ class BufferConfig:
     max_items: int = 2048
     max_bytes: int = 4 << 20
     batch_items: int = 512
+    export_timeout_ms: float = 30_000.0
+    """The longest that one export may take, where the destination's own timeout is not shorter."""
 
 
 METRIC_BUFFER: Final = BufferConfig(max_items=8192, batch_items=8192)
@@ -169,7 +171,12 @@ def _buffer(environment: Environment, prefix: str, default: BufferConfig) -> Buf
     max_bytes = environment.integer(
         "LUMIGATE_TELEMETRY_QUEUE_BYTES", default=default.max_bytes, minimum=16_384
     )
-    return BufferConfig(max_items=max_items, max_bytes=max_bytes, batch_items=batch)
+    timeout_ms = environment.number(
+        f"{prefix}_EXPORT_TIMEOUT", default=default.export_timeout_ms, minimum=1.0, maximum=600_000.0
+    )
+    return BufferConfig(
+        max_items=max_items, max_bytes=max_bytes, batch_items=batch, export_timeout_ms=timeout_ms
+    )
 
 
 def _flush(environment: Environment, *, cumulative: bool) -> FlushConfig:

@@ -43,7 +43,7 @@ class CurrentSpan:
         span = self._span
         # as in the API's use_span: leaving by GeneratorExit or CancelledError is not an error
         if isinstance(exc_val, Exception) and (
-            type(span) is UnsampledSpan or (type(span) is RecordingSpan and not span.end_ns)
+            isinstance(span, UnsampledSpan) or (type(span) is RecordingSpan and not span.end_ns)
         ):
             span.record_escape(exc_val)
         if self._end_on_exit:

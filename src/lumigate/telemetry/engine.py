@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 from opentelemetry import trace as trace_api
 from opentelemetry.context import Context
 
-from lumigate.telemetry.breaker import BreakerState
 from lumigate.telemetry.buffer import Entry, Queue
 from lumigate.telemetry.config import TelemetryConfig
 from lumigate.telemetry.counts import Counts
@@ -36,9 +36,9 @@ from lumigate.telemetry.sampling import ForeignSampler, HeadSampler, head_sample
 from lumigate.telemetry.schema import Metric
 from lumigate.telemetry.self_metrics import SELF_METRICS
 from lumigate.telemetry.self_recording import SelfRecording
-from lumigate.telemetry.sizes import log_bytes, metric_entry, spans_bytes
+from lumigate.telemetry.sizes import halved_metric, log_bytes, metric_entry, spans_bytes
 from lumigate.telemetry.span import RecordingSpan
-from lumigate.telemetry.stats import QueueStats, TelemetryStats
+from lumigate.telemetry.stats import TelemetryStats, read_stats
 from lumigate.telemetry.streams import MetricSettings
 from lumigate.telemetry.tail import Tail
 from lumigate.telemetry.tracer import Tracer
@@ -200,44 +200,8 @@ class Telemetry:
             self._pipeline.failed("export_metrics", error)
 
     def stats(self) -> TelemetryStats:
-        counts, now = self._counts, self._clock.now_ns()
-        return TelemetryStats(
-            spans_started=counts.spans_kept + counts.spans_sampled_out + self._pipeline.live_spans,
-            spans_kept=counts.spans_kept,
-            spans_sampled_out=counts.spans_sampled_out,
-            spans_unsampled=counts.spans_unsampled,
-            spans_exported=sum(n for (_, signal), n in counts.exported.items() if signal == "traces"),
-            spans_live=self._pipeline.live_spans,
-            traces_live=len(self._pipeline.traces),
-            traces_kept=dict(counts.traces_kept),
-            traces_unfinished=counts.traces_unfinished,
-            dropped=dict(counts.dropped),
-            attributes_dropped=counts.attributes_dropped,
-            misuse=dict(counts.misuse),
-            errors=dict(counts.errors),
-            queues=tuple(self._queue_stats(exporter, now) for exporter in self._exporters),
-            flushes=counts.flushes,
-            retries=sum(counts.retries.values()),
-            reclaimed=counts.reclaimed,
-            leases_taken_over=counts.leases_taken_over,
-        )
-
-    def _queue_stats(self, exporter: Exporter, now_ns: int) -> QueueStats:
-        place = (exporter.destination, exporter.signal)
-        results = {r: n for (d, s, r), n in self._counts.requests.items() if (d, s) == place}
-        ok = results.pop("ok", 0) + results.pop("partial", 0)
-        return QueueStats(
-            destination=exporter.destination,
-            signal=exporter.signal,
-            items=exporter.queue.items,
-            bytes=exporter.queue.bytes,
-            in_flight=sum(batch.items for batch in exporter.queue.in_flight),
-            breaker=BreakerState(exporter.breaker.state(now_ns)).name.lower(),
-            exports_ok=ok,
-            exports_failed=sum(results.values()),
-            exported_items=self._counts.exported.get(place, 0),
-            last_error=exporter.last_error,
-        )
+        """The engine's state at a glance."""
+        return read_stats(self._counts, self._pipeline, self._exporters, self._clock.now_ns())
 
     def _take_spans(self, spans: list[RecordingSpan], extra_bytes: int, *, important: bool) -> None:
         queues = self._queues["traces"]
@@ -288,13 +252,17 @@ class Telemetry:
             Exporter(
                 destination=destination.name,
                 signal=signal,
-                endpoint=endpoint,
+                endpoint=replace(
+                    endpoint,
+                    timeout_seconds=min(endpoint.timeout_seconds, bounds[signal].export_timeout_ms / 1000),
+                ),
                 encoder=encoder(endpoint.protocol),
                 queue=Queue(
                     signal,
                     bounds[signal],
                     self._counts,
                     newest_only=signal == "metrics" and config.temporality == CUMULATIVE,
+                    halve=halved_metric if signal == "metrics" else None,
                 ),
                 clock=self._clock,
                 counts=self._counts,

@@ -17,6 +17,7 @@ from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.destinations import Endpoint, Signal
 from lumigate.telemetry.encoders import Encoder
 from lumigate.telemetry.host import Clock, Post, PostError, PostResult
+from lumigate.telemetry.otlp.packing import UNLIMITED
 from lumigate.telemetry.otlp.response import parse_partial_success
 from lumigate.telemetry.records import Resource
 from lumigate.telemetry.resource import VERSION
@@ -69,6 +70,7 @@ class Exporter:
         """One line about the last failure, without headers or bodies."""
         self._endpoint = endpoint
         self._encode = encoder.encode[signal]
+        self._encode_writable = encoder.encode_writable[signal]
         self._clock = clock
         self._counts = counts
         self._chance = chance
@@ -114,12 +116,17 @@ class Exporter:
                 return
 
     async def _send(self, post: Post, resource: Resource, batch: Batch, seconds: float, now_ns: int) -> bool:
+        records, unwritable = batch.records(), 0
         try:
-            body = self._encode(resource, batch.records())
+            body = self._encode(resource, records)
         except Exception as error:
             self.last_error = f"encoding failed: {type(error).__name__}"
-            self.queue.too_large(batch, "encode_failed")
-            return True
+            # one by one: what can be written is sent, the rest is counted once that has arrived
+            packed = self._encode_writable(resource, records, UNLIMITED)
+            if not packed.payloads:
+                self.queue.drop(batch, "encode_failed")
+                return True
+            body, unwritable = packed.payloads[0][0], packed.invalid
         if len(body) > self._max_request_bytes and batch.items > 1:
             self.queue.too_large(batch, "too_large")
             return True
@@ -138,14 +145,16 @@ class Exporter:
             self._failed(batch, "connection", now_ns, None)
             return False
         self._counts.bytes_sent[self.destination, self.signal] += len(body)
-        return self._answered(batch, answer, now_ns)
+        return self._answered(batch, unwritable, answer, now_ns)
 
-    def _answered(self, batch: Batch, answer: PostResult, sent_ns: int) -> bool:
+    def _answered(self, batch: Batch, unwritable: int, answer: PostResult, sent_ns: int) -> bool:
         status = answer.status
         if 200 <= status < 300:
             partial = parse_partial_success(self.signal, answer.headers.get("content-type", ""), answer.body)
-            rejected = min(partial.rejected, batch.items) if partial is not None else 0
-            self._succeeded(batch, rejected, sent_ns)
+            rejected = min(partial.rejected, batch.items - unwritable) if partial is not None else 0
+            if unwritable:
+                self._counts.drop(self.signal, "encode_failed", unwritable)
+            self._succeeded(batch, unwritable, rejected, sent_ns)
             return True
         if status in RETRYABLE:
             self.last_error = f"HTTP {status}"
@@ -162,12 +171,12 @@ class Exporter:
         self.breaker.failed(self._clock.now_ns())
         return False
 
-    def _succeeded(self, batch: Batch, rejected: int, sent_ns: int) -> None:
+    def _succeeded(self, batch: Batch, unwritable: int, rejected: int, sent_ns: int) -> None:
         self.queue.delivered(batch)
         self.breaker.succeeded()
         self._failures = 0
         self.not_before_ns = 0
-        self._counts.exported[self.destination, self.signal] += batch.items - rejected
+        self._counts.exported[self.destination, self.signal] += batch.items - unwritable - rejected
         if rejected:
             self._counts.drop(self.signal, "partial_success", rejected)
         self._finish("partial" if rejected else "ok", sent_ns)

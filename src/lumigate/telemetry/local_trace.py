@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from lumigate.telemetry.pipeline import Pipeline
     from lumigate.telemetry.span import RecordingSpan
     from lumigate.telemetry.tail import Verdict
-    from lumigate.telemetry.unsampled import UnsampledSpan
 
 
 class LocalTrace:
@@ -32,11 +31,11 @@ class LocalTrace:
         "pipeline",
         "root",
         "spans",
-        "stand_in",
         "threshold",
         "trace_id",
         "trace_state",
         "verdict",
+        "watched",
     )
 
     def __init__(
@@ -66,8 +65,8 @@ class LocalTrace:
         self.explicit_times = False
         self.keep_reason = ""
         self.verdict: Verdict | None = None
-        self.stand_in: UnsampledSpan | None = None
-        """What every span below the root of an unsampled trace is; None where the trace is sampled."""
+        self.watched = False
+        """Not sampled, and only its root recorded, because something went wrong."""
 
     def stamp(self) -> int:
         """Now, and later than every stamp given before."""

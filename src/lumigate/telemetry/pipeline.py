@@ -16,6 +16,7 @@ from lumigate.telemetry.host import Clock
 from lumigate.telemetry.ids import IdGenerator
 from lumigate.telemetry.limits import Limits
 from lumigate.telemetry.readable import ReadableResource, ReadableSpan
+from lumigate.telemetry.self_metrics import LATE_NS, UNFINISHED
 from lumigate.telemetry.span import ERROR, HEAVY, RecordingSpan
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ MAX_SPANS_PER_TRACE: Final = 1024
 MAX_LIVE_BYTES: Final = 8 << 20
 MAX_TRACE_AGE_NS: Final = 15 * 60 * 1_000_000_000
 """Longer than any request may last (a stream included) on the platforms this runs on."""
-
-LATE_NS: Final = "lumigate.span.late_ns"
-"""By how much a span outlived its parent, at whose end it is cut."""
-UNFINISHED: Final = "lumigate.span.unfinished"
-"""The span was never ended; it is cut at the last moment its trace was seen alive."""
 
 
 class SpanProcessor(Protocol):
@@ -59,6 +55,7 @@ class Pipeline:
         "_tail",
         "counts",
         "ids",
+        "is_slow",
         "limits",
         "live_bytes",
         "live_spans",
@@ -67,6 +64,7 @@ class Pipeline:
         "processors",
         "strict",
         "traces",
+        "watches_slow",
         "watches_unsampled",
     )
 
@@ -91,6 +89,8 @@ class Pipeline:
         """Whether an SDK sampler is in use: it may record single spans of a trace without sampling them."""
         self.watches_unsampled = tail.watches_unsampled
         """Whether the root of an unsampled trace is kept an eye on, for what the decision at the end keeps."""
+        self.watches_slow = tail.watches_slow
+        self.is_slow = tail.is_slow
         self.processors: list[SpanProcessor] = []
         self.traces: dict[LocalTrace, None] = {}
         self.live_spans = 0
@@ -171,8 +171,6 @@ class Pipeline:
             trace.spans = []
             self.traces.pop(trace, None)
         trace.root = None  # no reference cycle: memory is freed when the buffer lets go
-        if trace.stand_in is not None:
-            trace.stand_in.root_ended()
         self._release(trace, ended, keep=verdict.keep, important=verdict.important)
         if verdict.keep:
             self.counts.traces_kept[verdict.reason] += 1
@@ -193,10 +191,10 @@ class Pipeline:
         extra = self._bytes.pop(trace, 0) if self._bytes else 0
         self.live_bytes -= extra
         if not keep:
-            if trace.stand_in is None:
-                self.counts.spans_sampled_out += len(spans)
+            if trace.watched:
+                self.counts.spans_unsampled += len(spans)
             else:
-                self.counts.spans_unsampled += 1
+                self.counts.spans_sampled_out += len(spans)
             return
         sampled = [span for span in spans if span.flags & 1] if self.mixed else spans
         self.counts.spans_kept += len(sampled)

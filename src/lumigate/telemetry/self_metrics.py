@@ -6,6 +6,11 @@ from typing import Final
 
 from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric
 
+SAMPLING_REASON: Final = "lumigate.sampling.reason"
+SAMPLING_PROBABILITY: Final = "lumigate.sampling.probability"
+LATE_NS: Final = "lumigate.span.late_ns"
+UNFINISHED: Final = "lumigate.span.unfinished"
+
 _DESTINATION: Final = Attribute(
     key="destination", description="The export destination's configured name. Bounded by configuration."
 )
@@ -180,6 +185,29 @@ ENGINE_ERRORS: Final = Metric(
     attributes=(Attribute(key="where", description="The engine's part. Bounded: the engine's own words."),),
     cardinality_limit=64,
 )
+
+SELF_ATTRIBUTES: Final[tuple[Attribute, ...]] = (
+    Attribute(
+        key=SAMPLING_REASON,
+        description="On a local root: why its trace was kept: `error`, `slow`, `caller`, `share` or what `keep` said.",
+    ),
+    Attribute(
+        key=SAMPLING_PROBABILITY,
+        description="On a local root: the share of its like that is kept; it stands for one divided by this.",
+        type=float,
+    ),
+    Attribute(
+        key=LATE_NS,
+        description="By how many nanoseconds a span outlived one above it, at whose end it is cut.",
+        type=int,
+    ),
+    Attribute(
+        key=UNFINISHED,
+        description="The span was never ended; it is cut at the last moment its trace was seen alive.",
+        type=bool,
+    ),
+)
+"""What the engine itself may write on a span, beside what the application does."""
 
 SELF_METRICS: Final[tuple[Metric, ...]] = (
     QUEUE_ITEMS,

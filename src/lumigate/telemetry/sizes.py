@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lumigate.telemetry.attributes import memory_of
 from lumigate.telemetry.buffer import Entry
+from lumigate.telemetry.otlp.packing import halve_metric
 from lumigate.telemetry.records import (
     ExponentialHistogramPoint,
     HistogramPoint,
@@ -41,6 +42,18 @@ def metric_entry(data: MetricData) -> Entry:
         elif isinstance(point, ExponentialHistogramPoint):
             size += _BUCKET * (len(point.positive_counts) + len(point.negative_counts))
     return Entry([data], len(data.points), size, key=(data.scope.name, data.name))
+
+
+def halved_metric(entry: Entry) -> tuple[Entry, Entry] | None:
+    """A metric's entry as two with half of the points each; together they weigh what it did."""
+    halves = halve_metric(entry.records[0])
+    if halves is None:
+        return None
+    first, second = map(metric_entry, halves)
+    first.origin = second.origin = entry.origin
+    first.bytes = entry.bytes * first.items // entry.items
+    second.bytes = entry.bytes - first.bytes
+    return first, second
 
 
 def _body_bytes(body: Any) -> int:

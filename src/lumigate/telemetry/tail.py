@@ -4,14 +4,15 @@ and a fixed share of the rest by trace id.
 What the caller asked for is kept with certainty, so each such trace stands for as many as the head sampler says; one
 kept by share stands for 1/share. The tracestate (`ot=th:`) and two attributes of the local root record it.
 
-An unsampled trace is decided on as well, unless `keep_unsampled` is off: its root alone was recorded, and is exported
-if the request failed, was slow or was marked. So those roots stand for themselves, whatever the head sampler did.
+An unsampled trace is decided on as well, unless `keep_unsampled` is off (`watched.py`): its root alone is exported, if
+the request failed, was slow or was marked. So such roots stand for themselves, whatever the head sampler did.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lumigate.telemetry.consistent import (
     ALWAYS,
@@ -21,14 +22,12 @@ from lumigate.telemetry.consistent import (
     threshold_of,
     with_threshold,
 )
+from lumigate.telemetry.self_metrics import SAMPLING_PROBABILITY, SAMPLING_REASON
 
 if TYPE_CHECKING:
     from lumigate.telemetry.local_trace import LocalTrace
     from lumigate.telemetry.records import SpanRecord
     from lumigate.telemetry.sampling import HeadSampler
-
-SAMPLING_REASON: Final = "lumigate.sampling.reason"
-SAMPLING_PROBABILITY: Final = "lumigate.sampling.probability"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ _CALLER: Final = Verdict(True, "caller")
 class Tail:
     """Decides on finished traces, and writes the probability where readers look for it."""
 
-    __slots__ = ("_marks", "_policy", "_threshold", "watches_unsampled")
+    __slots__ = ("_marks", "_policy", "_threshold", "watches_slow", "watches_unsampled")
 
     def __init__(self, policy: TailPolicy, head: HeadSampler | None) -> None:
         self._policy = policy
@@ -74,19 +73,27 @@ class Tail:
         head_threshold = ALWAYS if head is None else head.threshold
         # where everything is kept, there is no probability to record
         self._marks = self._threshold != ALWAYS or head_threshold != ALWAYS
+        self.watches_slow = policy.slow_ms is not None or bool(policy.slow_ms_by_route)
         # an operator whose sampler says «never» is taken at his word
         self.watches_unsampled = policy.keep_unsampled and head is not None and head.threshold != NEVER
 
+    def is_slow(self, attributes: Mapping[str, Any], duration_ns: int) -> bool:
+        """Whether a request of the route that the attributes name has taken too long."""
+        policy = self._policy
+        limit = policy.slow_ms
+        if policy.slow_ms_by_route:
+            route = attributes.get("http.route")
+            limit = policy.slow_ms_by_route.get(route, limit) if isinstance(route, str) else limit
+        return limit is not None and duration_ns >= limit * 1e6
+
     def decide(self, trace: LocalTrace, root: SpanRecord) -> Verdict:
         if not trace.flags & 1:
-            if trace.stand_in is None:
+            if not trace.watched:
                 return _NOT_SAMPLED
             verdict = self._judge_alone(trace, root) or _NOT_SAMPLED
         else:
             verdict = self._judge_alone(trace, root) or self._judge_among_others(trace)
-        if verdict.keep and (
-            self._marks or trace.stand_in is not None or (verdict.important and trace.threshold)
-        ):
+        if verdict.keep and (self._marks or trace.watched or (verdict.important and trace.threshold)):
             self._record(trace, root, verdict)
         return verdict
 
@@ -96,12 +103,7 @@ class Tail:
             return Verdict(True, trace.keep_reason, True)
         if trace.error:
             return _ERROR
-        policy = self._policy
-        limit = policy.slow_ms
-        if policy.slow_ms_by_route:
-            route = root.attributes.get("http.route")
-            limit = policy.slow_ms_by_route.get(route, limit) if isinstance(route, str) else limit
-        if limit is not None and root.end_ns - root.start_ns >= limit * 1e6:
+        if self.watches_slow and self.is_slow(root.attributes, root.end_ns - root.start_ns):
             return _SLOW
         return None
 
@@ -118,7 +120,7 @@ class Tail:
         threshold = trace.threshold
         if verdict is _SHARE and threshold is not None:
             threshold = max(threshold, self._threshold)
-        if threshold is not None and trace.stand_in is None:
+        if threshold is not None and not trace.watched:
             trace.trace_state = with_threshold(trace.trace_state, threshold)
             for span in trace.spans:
                 span.trace_state = trace.trace_state

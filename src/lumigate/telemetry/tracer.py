@@ -34,6 +34,7 @@ from lumigate.telemetry.span import (
     options_of,
 )
 from lumigate.telemetry.unsampled import UnsampledSpan
+from lumigate.telemetry.watched import WatchedRoot
 
 type Parent = api.Span | SpanContext | Context | None
 CURRENT: Final[Any] = object()
@@ -84,10 +85,10 @@ class Tracer(api.Tracer):
             if type(above) is not RecordingSpan or (trace := above._trace).pipeline is not pipeline:
                 if type(above) is UnsampledSpan:
                     return above
+                if type(above) is WatchedRoot:
+                    return above.below()
                 options = options_of(record_exception, set_status_on_exception)
                 return self._start_root(above, name, context, kind, attributes, links, start_time, options)
-            if trace.stand_in is not None:
-                return trace.stand_in
             spans, verdict = trace.spans, trace.verdict
             if (
                 len(spans) >= MAX_SPANS_PER_TRACE
@@ -192,10 +193,25 @@ class Tracer(api.Tracer):
             flags |= SAMPLED
             if threshold and not (head.parent_based and parent is not None):
                 trace_state = with_threshold(trace_state, threshold)
-        elif not pipeline.watches_unsampled:
-            pipeline.counts.spans_unsampled += 1
+        else:
             state = api.TraceState.from_header([trace_state]) if trace_state else None
-            return UnsampledSpan(trace_id, span_id, flags, state)
+            if not pipeline.watches_unsampled:
+                pipeline.counts.spans_unsampled += 1
+                return UnsampledSpan(trace_id, span_id, flags, state)
+            return WatchedRoot(
+                trace_id,
+                span_id,
+                flags | span_flags,
+                state,
+                pipeline,
+                self._scope,
+                parent_id,
+                name,
+                kind._value_ + 1 if type(kind) is SpanKind else 1,
+                attributes,
+                start_time if type(start_time) is int else 0,
+                options,
+            )
         trace = LocalTrace(
             pipeline,
             trace_id,
@@ -227,9 +243,6 @@ class Tracer(api.Tracer):
         trace.spans.append(span)
         trace.open = 1
         pipeline.live_spans += 1
-        if not sampled:
-            state = api.TraceState.from_header([trace_state]) if trace_state else None
-            trace.stand_in = UnsampledSpan(trace_id, span_id, flags, state, span)
         if dropped or heavy or links or pipeline.processors:
             self._finish_start(trace, span, dropped, heavy, links, context)
         return span

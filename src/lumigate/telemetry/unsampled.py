@@ -1,22 +1,25 @@
 """The span that records nothing: it stands for every span below a root that was not sampled.
 
-It carries the root's context, for propagation, and costs nothing to use. Where the root is watched (`TailPolicy`), it
-passes on to it what decides at the end whether the request is shown after all: errors and `keep`.
+It carries the root's context, for propagation, and costs nothing to use. Where the root is watched (`watched.py`), it
+tells it of what makes the request worth showing after all: errors and `keep`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, TraceState
 
-from lumigate.telemetry.span import RecordingSpan, Span
+from lumigate.telemetry.span import Span
+
+if TYPE_CHECKING:
+    from lumigate.telemetry.watched import WatchedRoot
 
 
 class UnsampledSpan(Span):
-    """Not recording. `watched_by` is the root to tell of errors, if it listens."""
+    """Not recording. `watched_by`: the root that wants to know of errors, if there is one."""
 
     __slots__ = ("_context", "_flags", "_span_id", "_trace_id", "_trace_state", "_watched_by")
 
@@ -26,7 +29,7 @@ class UnsampledSpan(Span):
         span_id: int,
         flags: int,
         trace_state: TraceState | None,
-        watched_by: RecordingSpan | None = None,
+        watched_by: WatchedRoot | None = None,
     ) -> None:
         self._trace_id = trace_id
         self._span_id = span_id
@@ -38,7 +41,7 @@ class UnsampledSpan(Span):
     def get_span_context(self) -> SpanContext:
         if self._context is None:
             self._context = SpanContext(
-                self._trace_id, self._span_id, False, TraceFlags(self._flags), self._trace_state
+                self._trace_id, self._span_id, False, TraceFlags(self._flags & 0xFF), self._trace_state
             )
         return self._context
 
@@ -74,10 +77,8 @@ class UnsampledSpan(Span):
         return False
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        if self._watched_by is not None:
-            code: object = status.status_code if isinstance(status, Status) else status
-            if code is StatusCode.ERROR:
-                self._watched_by._trace.error = True
+        if self._watched_by is not None and is_error(status):
+            self._watched_by.failed_below()
 
     def record_exception(
         self,
@@ -97,12 +98,15 @@ class UnsampledSpan(Span):
     ) -> None:
         if exc_val is not None:
             self.record_escape(exc_val)
-
-    def root_ended(self) -> None:
-        """The decision is made: there is nobody to tell any more."""
-        self._watched_by = None
+        self.end()
 
     def record_escape(self, exception: BaseException) -> None:
         """What leaving a `with` block by an exception records."""
-        self.record_exception(exception, escaped=True)
-        self.set_status(StatusCode.ERROR)
+        if self._watched_by is not None:
+            self._watched_by.record_exception(exception, escaped=True)
+            self._watched_by.failed_below()
+
+
+def is_error(status: object) -> bool:
+    """Whether setting this status marks a failure."""
+    return (status.status_code if isinstance(status, Status) else status) is StatusCode.ERROR

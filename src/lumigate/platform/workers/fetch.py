@@ -76,6 +76,10 @@ async def fetch(
         response = await js.fetch(url, **options)
     except JsException as error:
         raise FetchError("timeout" if abort.fired else "connection", error.name) from None
+    except BaseException:
+        # Cancelled (the loser of a hedge, a client that left): nobody will read the answer.
+        abort.now()
+        raise
     finally:
         abort.disarm()
     return WorkersFetchResponse(response, abort, idle_timeout_seconds)

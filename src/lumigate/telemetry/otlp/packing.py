@@ -87,7 +87,7 @@ _JOINING_BYTES = 8
 
 
 def encode[T: Scoped](form: Format[T], resource: Resource, records: Sequence[T]) -> bytes:
-    """One request with every record in it that can be written; `encode_chunked` counts those that cannot."""
+    """One request with every record in it. Raises where one cannot be written; `encode_chunked` leaves it out."""
     scopes: dict[Scope, list[T]] = {}
     scope: Scope | None = None
     group: list[T] = []
@@ -96,12 +96,7 @@ def encode[T: Scoped](form: Format[T], resource: Resource, records: Sequence[T])
             scope = record.scope
             group = scopes.setdefault(scope, [])
         group.append(record)
-    try:
-        blocks = [form.block(form.scope(scope), form.records(group)) for scope, group in scopes.items()]
-    except Exception:
-        # A record that cannot be written; this finds out which.
-        payloads = encode_chunked(form, resource, records, UNLIMITED).payloads
-        return payloads[0][0] if payloads else form.request(form.resource(resource), [])
+    blocks = [form.block(form.scope(scope), form.records(group)) for scope, group in scopes.items()]
     return form.request(form.resource(resource), blocks)
 
 
