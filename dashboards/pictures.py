@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
@@ -27,8 +27,8 @@ _STYLE: Final = (
 
 
 def picture(dashboard: Mapping[str, Any]) -> str:
-    """SVG. Collapsed rows are drawn as their headings; what is in them is in the JSON."""
-    panels = dashboard["panels"]
+    """SVG. Of collapsed rows the first is drawn open, below the others' headings: they are alike."""
+    panels = _opened(dashboard["panels"])
     bottom = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
     width, height = 24 * _COLUMN + 2 * _GAP, bottom * _LINE + 78
     body = [
@@ -49,6 +49,21 @@ def picture(dashboard: Mapping[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _opened(panels: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    bottom = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
+    first = next((panel for panel in panels if panel.get("panels")), None)
+    if first is None:
+        return list(panels)
+    heading = {
+        "type": "row",
+        "title": f"Inside «{first['title']}»",
+        "gridPos": {**first["gridPos"], "y": bottom},
+    }
+    down = bottom - first["gridPos"]["y"]
+    inside = [{**p, "gridPos": {**p["gridPos"], "y": p["gridPos"]["y"] + down}} for p in first["panels"]]
+    return [*panels, heading, *inside]
 
 
 def queries(panel: Mapping[str, Any]) -> Iterator[str]:

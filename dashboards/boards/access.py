@@ -271,10 +271,7 @@ def _safety(limits: Limits) -> list[Sized]:
             "Refused by a policy",
             "Requests a second that a policy of ours refused: geography, personal data, a ceiling of cost. Bad: a "
             "step up after a change of settings.",
-            prom(
-                _Q.rate(REQUEST_DURATION, where(ERROR_TYPE, *policies), by=(ERROR_TYPE,), part="_count"),
-                legend(ERROR_TYPE),
-            ),
+            prom(refused, legend(ERROR_TYPE)),
             unit="reqps",
             colours=policies,
             links=_TO_POINTS,

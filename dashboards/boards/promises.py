@@ -154,7 +154,7 @@ def burn_down(promise: Promise | None = None) -> Sized:
         warning=0.25,
         bad=0,
         falling=True,
-        width=8,
+        width=8 if promise else 12,
         links=_TO_SLO,
     )
 
@@ -172,7 +172,7 @@ def burn_rates(promise: Promise | None, tiers: Sequence[Tier]) -> Sized:
         else None,
         warning=1,
         bad=max((tier.factor for tier in tiers), default=1),
-        width=8,
+        width=8 if promise else 12,
         links=_TO_SLO,
     )
 

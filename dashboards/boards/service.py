@@ -73,6 +73,7 @@ def _red(limits: Limits) -> list[Sized]:
             at_the_end(_Q.grown(REQUEST_DURATION, part="_count")),
             unit="short",
             decimals=0,
+            width=8,
             links=_TO_POINTS,
         ),
         stat(
@@ -84,6 +85,7 @@ def _red(limits: Limits) -> list[Sized]:
             warning=limits.budget("availability"),
             bad=10 * limits.budget("availability"),
             nothing="no traffic",
+            width=8,
             links=_TO_EXPLORE,
         ),
         stat(
@@ -94,6 +96,7 @@ def _red(limits: Limits) -> list[Sized]:
             warning=5,
             bad=10,
             nothing="no traffic",
+            width=8,
             links=_TO_EXPLORE,
         ),
         lines(
@@ -207,7 +210,7 @@ def _whose_time(limits: Limits) -> list[Sized]:
             ),
             unit="short",
             colours=("calls",),
-            links=_TO_MODELS,
+            links=[*_TO_MODELS, link("Cache", uids.CACHE)],
         ),
     ]
 

@@ -68,7 +68,7 @@ class LocalShards:
             alarm.cancel()
         await asyncio.gather(*self._alarms, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
-            # A collector that does not answer must not hold up the end; what was stored is exported after the next start.
+            # A collector that does not answer must not hold up the end: what is stored is exported after a start.
             async with asyncio.timeout(LAST_EXPORT_SECONDS):
                 await asyncio.gather(*(self._alarm(shard.service) for shard in self._shards.values()))
         for connection in self._connections:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,7 +26,7 @@ from tests.dashboards.mix import RATE_LIMIT, Mix, settings
 from tests.ports import free_port
 from tests.slo.promtool import tool
 
-STEP = 0.5
+STEP = 1.0
 """A step of the recording rules, which is a minute in production; periods and windows shrink with it."""
 COMPRESSION = 60 / STEP
 CONFIGURATION = """\
@@ -40,18 +40,31 @@ scrape_configs:
 """
 
 
+_running: list[contextlib.ExitStack] = []
+"""What the fixture `run` started. It would disturb the clocks of other folders' tests, so it does not outlive ours."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    del item
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        while _running:
+            _running.pop().close()
+
+
 @dataclass(kw_only=True)
 class Run:
     """What ran, and where to ask about it."""
 
     mix: Mix
-    prometheus: str
+    client: httpx.Client
+    """Asks Prometheus."""
     sources: Sources
     points: list[dict[str, Any]]
     events: list[str]
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        answer = httpx.get(f"{self.prometheus}/api/v1/query", params={"query": expression}).json()
+        answer = self.client.get("/api/v1/query", params={"query": expression}).json()
         assert answer["status"] == "success", f"{answer.get('error')}\n{expression}"
         result: list[dict[str, Any]] = answer["data"]["result"]
         return result
@@ -60,7 +73,7 @@ class Run:
         """The same as a graph asks it."""
         now = time.time()
         parameters = {"query": expression, "start": str(now - 60), "end": str(now), "step": "1"}
-        answer = httpx.get(f"{self.prometheus}/api/v1/query_range", params=parameters).json()
+        answer = self.client.get("/api/v1/query_range", params=parameters).json()
         assert answer["status"] == "success", f"{answer.get('error')}\n{expression}"
         result: list[dict[str, Any]] = answer["data"]["result"]
         return result
@@ -87,27 +100,33 @@ def compressed() -> Sources:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """What runs ends with this folder's last test, see `pytest_runtest_teardown`."""
     program = tool("prometheus")
     folder = tmp_path_factory.mktemp("dashboards")
     sources = compressed()
     with contextlib.ExitStack() as everything:
-        patch = everything.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(key_set, "FRESH_SECONDS", 0.5)  # so that the key set grows old within the run
         collector = everything.enter_context(collecting())
         broken = everything.enter_context(collecting())
         broken.status = 500
-        runtime = EmbeddedRuntime(settings(collector, f"{broken.url}/v1"), cron_seconds=STEP, rate_limit=RATE_LIMIT)
+        runtime = EmbeddedRuntime(
+            settings(collector, f"{broken.url}/v1"), cron_seconds=STEP, rate_limit=RATE_LIMIT
+        )
         running = everything.enter_context(run_in_thread(runtime))
         rules = folder / "rules"
         rules.mkdir()
         for promise in sources.promises:
             group = promise_group(promise, sources.settings)
             (rules / f"{promise.name}.yaml").write_text(rule_file([group]), "utf-8")
-        (rules / "service.yaml").write_text(rule_file([service_group(sources.settings, sources.policy)]), "utf-8")
+        (rules / "service.yaml").write_text(
+            rule_file([service_group(sources.settings, sources.policy)]), "utf-8"
+        )
         (folder / "prometheus.yaml").write_text(
             CONFIGURATION.format(
-                step=promql(STEP), rules=rules, token=METRICS_TOKEN, target=running.url.removeprefix("http://")
+                step=promql(STEP),
+                rules=rules,
+                token=METRICS_TOKEN,
+                target=running.url.removeprefix("http://"),
             ),
             "utf-8",
         )
@@ -127,15 +146,22 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         events: list[str] = []
         runtime.ports.console.listen(events.append)
         mix = Mix(running, collector)
-        found = Run(mix=mix, prometheus=url, sources=sources, points=[], events=events)
+        client = everything.enter_context(httpx.Client(base_url=url, timeout=20))
+        found = Run(mix=mix, client=client, sources=sources, points=[], events=events)
         _ready(url)
         _until(found, "max(lumigate_heartbeat_total) > 2")
-        mix.run()
-        _until(found, f'sum(http_server_request_duration_seconds_count) >= {mix.sent["requests"] + mix.sent["models"]}')
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(key_set, "FRESH_SECONDS", 0.5)  # so that the key set grows old within the run
+            mix.run()
+        _until(
+            found,
+            f"sum(http_server_request_duration_seconds_count) >= {mix.sent['requests'] + mix.sent['models']}",
+        )
         _until(found, "sum(lumigate_worker_lost_invocations_total) > 0")
         time.sleep(4 * STEP)
         found.points = _points(running)
-        yield found
+        _running.append(everything.pop_all())
+        return found
 
 
 def _points(running: RuntimeInThread) -> list[dict[str, Any]]:

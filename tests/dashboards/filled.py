@@ -57,7 +57,15 @@ def queries(dashboards: Mapping[str, Mapping[str, Any]], kind: str) -> list[Quer
 
 def promql(text: str, **values: str) -> str:
     """Variables at «All» unless a value is given. Raises AssertionError for one that nobody fills."""
-    chosen = {"job": ".+", "route": ".*", "provider": ".*", "model": ".*", "service": ".+", "slo": ".+", **values}
+    chosen = {
+        "job": ".+",
+        "route": ".*",
+        "provider": ".*",
+        "model": ".*",
+        "service": ".+",
+        "slo": ".+",
+        **values,
+    }
     text = text.replace("$__rate_interval", WINDOW).replace("$__range", WINDOW)
     text = text.replace("${__from:date:seconds}", str(int(time.time()) - 60))
     for name, value in chosen.items():

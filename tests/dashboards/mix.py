@@ -56,7 +56,7 @@ def settings(collector: SwitchedCollector, nowhere: str) -> dict[str, Any]:
         "OTEL_BSP_SCHEDULE_DELAY": "50",
         "OTEL_BSP_MAX_QUEUE_SIZE": "120",
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "30",
-        "METRICS_SCRAPE_HOLD_SECONDS": "2",
+        "METRICS_SCRAPE_HOLD_SECONDS": "3",
         "METRICS_EXPORT_SECONDS": "1",
         "MODELS": json.dumps(MODELS),
         "PROVIDERS": json.dumps({"broken": {"base_url": nowhere}}),
@@ -140,9 +140,18 @@ class Mix:
 
     def _good(self) -> None:
         tasks: Sequence[dict[str, Any]] = [
-            *({"model": "fast", "tenant": t, "count": n} for t, n in (("acme", 30), ("globex", 15), ("initech", 5))),
+            *(
+                {"model": "fast", "tenant": t, "count": n}
+                for t, n in (("acme", 30), ("globex", 15), ("initech", 5))
+            ),
             {"model": "fast", "tenant": "acme", "stream": True, "count": 12},
-            {"model": "slow", "tenant": "globex", "prompt": f"[[mock first-byte-ms={SLOW_MS}]]", "stream": True, "count": 3},
+            {
+                "model": "slow",
+                "tenant": "globex",
+                "prompt": f"[[mock first-byte-ms={SLOW_MS}]]",
+                "stream": True,
+                "count": 3,
+            },
             {"model": "pair", "tenant": "acme", "count": 6},
             {"model": "free", "tenant": "acme", "count": 3},
             {"model": "fast", "tenant": "initech", "cached": False, "count": 4},
@@ -163,8 +172,8 @@ class Mix:
         self.say("no-such-model", tenant="acme", count=3)
         self.say("elsewhere", tenant="acme", count=3)
         self.sent["geo_denied"] += 3
-        self.say("fast", tenant="globex", prompt="[[mock fault=status-500]]", count=6)
-        self.sent["failed"] += 6
+        self.say("fast", tenant="globex", prompt="[[mock fault=status-500]]", count=16)
+        self.sent["failed"] += 16
 
     def _noisy(self) -> None:
         headers = {"authorization": f"Bearer {self._token('noisy')}"}
@@ -185,11 +194,17 @@ class Mix:
     async def _disaster(self) -> None:
         """One batch from a writer that saw what cannot be made to happen here."""
         one = [
-            _counted(catalog.LOST_INVOCATIONS, 2, **{"lumigate.worker.outcome": "exceededCpu", "lumigate.worker.reported": "no"}),
+            _counted(
+                catalog.LOST_INVOCATIONS,
+                2,
+                **{"lumigate.worker.outcome": "exceededCpu", "lumigate.worker.reported": "no"},
+            ),
             _counted(catalog.IMPORT_FAILURES, 1, **{"lumigate.module": "orjson"}),
             _counted(catalog.DEPLOYS, 3, **{"lumigate.deploy.result": "kept"}),
             _counted(catalog.DEPLOYS, 1, **{"lumigate.deploy.result": "rolled_back"}),
-            _counted(catalog.CACHE_LOOKUPS, 1, **{"lumigate.cache.tier": "l2", "lumigate.cache.result": "error"}),
+            _counted(
+                catalog.CACHE_LOOKUPS, 1, **{"lumigate.cache.tier": "l2", "lumigate.cache.result": "error"}
+            ),
             _counted(catalog.RATE_LIMIT_DECISIONS, 1, **{"lumigate.rate_limit.result": "unavailable"}),
             _counted(catalog.LLM_CACHE_READ_TOKENS, 64, **{OVERFLOW: True}),
             _counted(catalog.LLM_CACHE_WRITE_TOKENS, 64, **{"gen_ai.provider.name": "anthropic"}),

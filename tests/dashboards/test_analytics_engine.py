@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dashboards.sql import NotInAnalyticsEngine, checked, query, requests_if, total
-from tests.dashboards.analytics import Engine, sampled
+from tests.dashboards.analytics import Engine, clickhouse, sampled
 from tests.dashboards.conftest import Run
 from tests.dashboards.filled import Query, queries
 
@@ -20,10 +20,14 @@ ONE_IN = 10
 
 
 @pytest.fixture(scope="module")
-def engine(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    engine = Engine(tmp_path_factory.mktemp("clickhouse"), run.points)
-    yield engine
-    engine.close()
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with clickhouse(tmp_path_factory.mktemp("clickhouse")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def engine(session: Any, run: Run) -> Engine:
+    return Engine(session, "everything", run.points)
 
 
 def sql_queries(generated: dict[str, dict[str, Any]]) -> list[Query]:
@@ -43,7 +47,9 @@ def test_every_variable_over_points_has_values(engine: Engine, generated: dict[s
     assert all(engine.ask(v["query"]) for v in asked)
 
 
-def test_every_sql_query_is_weighted_and_within_what_the_engine_has(generated: dict[str, dict[str, Any]]) -> None:
+def test_every_sql_query_is_weighted_and_within_what_the_engine_has(
+    generated: dict[str, dict[str, Any]],
+) -> None:
     for each in sql_queries(generated):
         assert checked(each.text) == each.text
         aggregates = "SUM(" in each.text or "sumIf(" in each.text or "quantile" in each.text
@@ -67,40 +73,41 @@ def test_tenants_are_told_as_they_were_sent(
 
 
 def test_money_agrees_with_the_metric(run: Run, engine: Engine, generated: dict[str, dict[str, Any]]) -> None:
-    (asked,) = [q for q in sql_queries(generated) if q.panel == "Cost" and q.dashboard == "analytics-engine.json"]
+    (asked,) = [
+        q for q in sql_queries(generated) if q.panel == "Cost" and q.dashboard == "analytics-engine.json"
+    ]
     (row,) = engine.ask(asked.text)
     assert float(row["value"]) == pytest.approx(run.number("sum(lumigate_llm_cost_total)"), rel=1e-6)
 
 
 def test_weighted_estimates_match_the_truth_within_sampling_error(
-    run: Run, generated: dict[str, dict[str, Any]], tmp_path: Any
+    session: Any, run: Run, generated: dict[str, dict[str, Any]]
 ) -> None:
     """One point in ten is kept: sums come within four standard errors, quantiles next to the true ones."""
     everything = [point for _ in range(COPIES) for point in run.points]
     kept = sampled(everything, ONE_IN)
-    engine = Engine(tmp_path / "sampled", kept)
-    try:
-        by_panel = {q.panel: q.text for q in sql_queries(generated) if q.dashboard == "analytics-engine.json"}
+    engine = Engine(session, "sampled", kept)
+    by_panel = {q.panel: q.text for q in sql_queries(generated) if q.dashboard == "analytics-engine.json"}
 
-        def value(panel: str) -> float:
-            return float(engine.ask(by_panel[panel])[0]["value"])
+    def value(panel: str) -> float:
+        return float(engine.ask(by_panel[panel])[0]["value"])
 
-        def error(values: list[float]) -> float:
-            return 4 * math.sqrt((ONE_IN - 1) * sum(each * each for each in values))
+    def error(values: list[float]) -> float:
+        return 4 * math.sqrt((ONE_IN - 1) * sum(each * each for each in values))
 
-        ones = [1.0] * len(everything)
-        assert value("Requests") == pytest.approx(len(everything), abs=error(ones))
-        costs = [point["double7"] for point in everything]
-        assert value("Cost") == pytest.approx(sum(costs), abs=error(costs))
-        failed = sum(point["blob3"] in ("error", "upstream_error", "truncated") for point in everything)
-        assert value("Failed") == pytest.approx(failed / len(everything), abs=4 * math.sqrt(failed * ONE_IN) / len(everything))
-        durations = sorted(point["double2"] for point in everything)
-        low, high = (durations[int(len(durations) * q)] for q in (0.92, 0.98))
-        assert low <= value("p95") <= high
-        unweighted = float(engine.ask(by_panel["Estimate from points"])[0]["value"])
-        assert unweighted == len(kept), "and nothing else counts rows"
-    finally:
-        engine.close()
+    ones = [1.0] * len(everything)
+    assert value("Requests") == pytest.approx(len(everything), abs=error(ones))
+    costs = [point["double7"] for point in everything]
+    assert value("Cost") == pytest.approx(sum(costs), abs=error(costs))
+    failed = sum(point["blob3"] in ("error", "upstream_error", "truncated") for point in everything)
+    assert value("Failed") == pytest.approx(
+        failed / len(everything), abs=4 * math.sqrt(failed * ONE_IN) / len(everything)
+    )
+    durations = sorted(point["double2"] for point in everything)
+    low, high = (durations[int(len(durations) * q)] for q in (0.92, 0.98))
+    assert low <= value("p95") <= high
+    unweighted = float(engine.ask(by_panel["Estimate from points"])[0]["value"])
+    assert unweighted == len(kept), "and nothing else counts rows"
 
 
 @pytest.mark.parametrize(

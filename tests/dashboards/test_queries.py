@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,20 @@ def test_every_query_has_an_answer(run: Run, asked: list[Query]) -> None:
     assert unexplained == [], "\n".join(unexplained)
     unused = [words for words in MAY_BE_EMPTY if not any(words in each for each in silent)]
     assert unused == [], "these have data after all"
+
+
+def test_only_the_promises_windows_differ_from_what_is_committed(
+    run: Run, generated: dict[str, dict[str, Any]]
+) -> None:
+    """What was asked above is what is committed, but for time that is compressed where promises are shown."""
+    asked = build.dashboards(run.sources)
+    assert {name for name in generated if asked[name] != generated[name]} <= {"slo.json", "service.json"}
+    window = re.compile(r'window="\w+"|\[\w+\]')
+    for name in ("slo.json", "service.json"):
+        pairs = zip(queries(asked, "prometheus"), queries(generated, "prometheus"), strict=True)
+        for ours, committed in pairs:
+            if "bool" not in ours.text:  # the tiers that can fire are as many, their windows are others
+                assert window.sub("", ours.text) == window.sub("", committed.text), name
 
 
 def _has_number(series: Mapping[str, Any]) -> bool:

@@ -8,7 +8,9 @@ counted. No value can make these functions raise.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
+from reprlib import Repr
 from typing import Any, Final
 
 from lumigate.telemetry.limits import MAX_SEQUENCE_ITEMS
@@ -17,6 +19,9 @@ from lumigate.telemetry.records import AttributeValue, Scalar
 PLAIN_LENGTH: Final = 256
 """Text up to this length needs no look at the limits, and no exact accounting of its memory."""
 
+_CONTAINERS: Final = (list, tuple, dict, set, frozenset, deque)
+_SHOW: Final = Repr(maxlevel=4, maxlist=16, maxtuple=16, maxdict=16, maxset=16, maxstring=256, maxother=256)
+"""A list of lists of itself has more text than memory has room, and `str` would write it all."""
 _INT64_MIN: Final = -(1 << 63)
 _INT64_MAX: Final = (1 << 63) - 1
 
@@ -124,9 +129,11 @@ def clean_text(text: str, length_limit: int) -> str:
 
 
 def safe_text(value: object, length_limit: int) -> str:
-    """`str(value)` made clean; the type's name if the value cannot even be shown."""
+    """`str(value)` made clean, of a container its beginning; the type's name if the value cannot even be shown."""
     try:
-        return clean_text(value if isinstance(value, str) else str(value), length_limit)
+        if isinstance(value, str):
+            return clean_text(value, length_limit)
+        return clean_text(_SHOW.repr(value) if isinstance(value, _CONTAINERS) else str(value), length_limit)
     except Exception:
         return type(value).__name__
 

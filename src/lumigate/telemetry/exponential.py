@@ -19,7 +19,7 @@ from opentelemetry.trace import Span
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from lumigate.telemetry.aggregation import EXPORT, SHARD, TakenExemplar, to_exemplar
-from lumigate.telemetry.instruments import Instrument
+from lumigate.telemetry.instruments import HIGHEST, Instrument
 from lumigate.telemetry.records import AttributeValue, Exemplar, ExponentialHistogramPoint
 from lumigate.telemetry.streams import MetricSettings, Stream, StreamIdentity
 
@@ -155,16 +155,16 @@ class ExponentialHistogram(Instrument, api.Histogram):
     ) -> None:
         stream = self.stream
         try:
-            if amount - amount != 0:
-                stream.misuse("bad_amount", repr(amount))
-                return
-        except TypeError:
+            if not -HIGHEST <= amount <= HIGHEST:
+                raise ValueError
+            amount = float(amount)
+        except Exception:
             stream.misuse("bad_amount", type(amount).__name__)
             return
         given = {} if attributes is None else attributes
         try:
             point = stream.points[stream.key_of(given)]
-        except (KeyError, TypeError, AttributeError):
+        except Exception:  # not seen before; or no mapping, not hashable, of a class that fails
             point = stream.find(given)
         taken = None
         if self._exemplars:

@@ -77,6 +77,8 @@ class Exporter:
         self._max_request_bytes = max_request_bytes
         self._report = report
         self._failures = 0
+        self._asked_until_ns = 0
+        """What Retry-After said; the other waits are our own idea, and `force` may shorten them."""
         self._headers = {
             **endpoint.headers,
             "content-type": encoder.content_type,
@@ -98,7 +100,7 @@ class Exporter:
         """Send until the queue is empty, the destination fails, or the time is up. Raises only what cancels it."""
         while True:
             now = self._clock.now_ns()
-            if now >= deadline_ns or not (force or self.may_send(now)):
+            if now >= deadline_ns or now < self._asked_until_ns or not (force or self.may_send(now)):
                 return
             seconds = min(self._endpoint.timeout_seconds, (deadline_ns - now) / 1e9)
             if seconds < min(self._endpoint.timeout_seconds, _SHORTEST_SECONDS):
@@ -185,6 +187,7 @@ class Exporter:
         now = self._clock.now_ns()
         self._failures += 1
         asked = None if answer is None else retry_after_ns(answer.headers, now)
+        self._asked_until_ns = asked or 0
         self.not_before_ns = now + backoff_ns(self._failures, self._chance()) if asked is None else asked
         self.breaker.failed(now)
         self._counts.retries[self.destination, self.signal] += 1

@@ -16,6 +16,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from lumigate.telemetry.attributes import cleaned, safe_text
+from lumigate.telemetry.limits import MAX_NAME
 from lumigate.telemetry.local_trace import LocalTrace
 from lumigate.telemetry.pipeline import Pipeline
 from lumigate.telemetry.records import Scope
@@ -23,7 +24,6 @@ from lumigate.telemetry.sampling import ForeignSampler, HeadSampler
 from lumigate.telemetry.span import HAS_IS_REMOTE, IS_REMOTE, RecordingSpan, Span, options_of
 from lumigate.telemetry.tracer import (
     CURRENT,
-    MAX_NAME,
     RANDOM,
     SAMPLED,
     Parent,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _NOTHING: Final[Mapping[str, Any]] = {}
+HIGHEST: Final = 1e300
+"""The largest amount that is measured: sums of such stay far from infinity."""
 DEFAULT_BOUNDS: Final = tuple(
     map(float, (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000))
 )
@@ -83,7 +85,7 @@ class Instrument:
 
 class _Adding(Instrument):
     stream: Stream[SumPoint]
-    _lowest = float("-inf")
+    _lowest = -HIGHEST
 
     def add(
         self,
@@ -99,16 +101,15 @@ class _Adding(Instrument):
         try:
             point = stream.points[stream.key_of(attributes)]
             size = len(attributes)
-        except (KeyError, TypeError, AttributeError):
+        except Exception:  # not seen before; or no mapping, not hashable, of a class that fails
             point = stream.find(attributes)
             size = point.size
         try:
-            # `x - x` is 0 for every finite number, and nothing else
-            if amount - amount != 0 or amount < self._lowest:
-                stream.misuse("bad_amount", repr(amount))
-                return
+            # false for NaN too, and for an integer that no float can hold
+            if not self._lowest <= amount <= HIGHEST:
+                raise ValueError
             point.value += amount
-        except TypeError:
+        except Exception:
             stream.misuse("bad_amount", type(amount).__name__)
             return
         if self._exemplars:
@@ -155,15 +156,15 @@ class Gauge(Instrument, api._Gauge):
     ) -> None:
         stream = self.stream
         try:
-            if amount - amount != 0:
-                raise TypeError
-        except TypeError:
-            stream.misuse("bad_amount", repr(amount)[:50])
+            if not -HIGHEST <= amount <= HIGHEST:
+                raise ValueError
+        except Exception:
+            stream.misuse("bad_amount", type(amount).__name__)
             return
         given = _NOTHING if attributes is None else attributes
         try:
             point = stream.points[stream.key_of(given)]
-        except (KeyError, TypeError, AttributeError):
+        except Exception:  # not seen before; or no mapping, not hashable, of a class that fails
             point = stream.find(given)
         point.set(amount)
         if self._exemplars:
@@ -194,19 +195,18 @@ class Histogram(Instrument, api.Histogram):
         try:
             point = stream.points[stream.key_of(attributes)]
             size = len(attributes)
-        except (KeyError, TypeError, AttributeError):
+        except Exception:  # not seen before; or no mapping, not hashable, of a class that fails
             point = stream.find(attributes)
             size = point.size
         try:
-            if amount - amount != 0:
-                stream.misuse("bad_amount", repr(amount))
-                return
+            if not -HIGHEST <= amount <= HIGHEST:
+                raise ValueError
             bucket = bisect_left(self._bounds, amount)
-        except TypeError:
+            point.sum += amount
+        except Exception:
             stream.misuse("bad_amount", type(amount).__name__)
             return
         point.counts[bucket] += 1
-        point.sum += amount
         if amount < point.min:  # noqa: PLR1730 # min() costs three times as much, on the hot path
             point.min = amount
         if amount > point.max:  # noqa: PLR1730

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DEFAULT_VALUE_LENGTH = 8192
+MAX_NAME = 512
+"""Characters of a span's or an event's name."""
 MAX_SEQUENCE_ITEMS = 1024
 """Items of a sequence value that are kept."""
 

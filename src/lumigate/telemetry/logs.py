@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import _logs as api
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _MAX_DEPTH: Final = 8
 _MAX_ITEMS: Final = 128
+_MAX_NODES: Final = 1024
+"""Values in one body: with a bound for each level alone, a list of lists of itself would be 128^8 of them."""
 _ERROR_SEVERITY: Final = 17
 
 type LogSink = Callable[[LogRecord, bool], None]
@@ -152,17 +155,24 @@ class LoggerProvider(api.LoggerProvider):
         return logger
 
 
-def clean_body(body: Any, length_limit: int, depth: int = 0) -> Any:
-    """A JSON-like value of bounded size: what is cyclic, too deep or of a foreign type becomes text."""
-    if isinstance(body, str):
-        return clean_text(body, length_limit)
-    if body is None or isinstance(body, bytes):
-        return body if body is None else body[:length_limit]
-    if depth < _MAX_DEPTH:
-        if isinstance(body, Mapping):
-            pairs = list(body.items())[:_MAX_ITEMS]
-            return {safe_text(key, 256): clean_body(value, length_limit, depth + 1) for key, value in pairs}
-        if isinstance(body, (list, tuple)):
-            return [clean_body(value, length_limit, depth + 1) for value in body[:_MAX_ITEMS]]
-    value = clean_value(body, length_limit)
-    return clean_text(type(body).__name__, 256) if value is None else value
+def clean_body(body: Any, length_limit: int) -> Any:
+    """A JSON-like value of bounded size: what is cyclic, too deep, too much or of a foreign type becomes text."""
+    room = _MAX_NODES
+
+    def visit(value: Any, depth: int) -> Any:
+        nonlocal room
+        room -= 1
+        if isinstance(value, str):
+            return clean_text(value, length_limit)
+        if value is None or isinstance(value, bytes):
+            return value if value is None else value[:length_limit]
+        if depth < _MAX_DEPTH and room > 0:
+            if isinstance(value, Mapping):
+                pairs = islice(value.items(), min(room, _MAX_ITEMS))
+                return {safe_text(key, 256): visit(held, depth + 1) for key, held in pairs}
+            if isinstance(value, (list, tuple)):
+                return [visit(held, depth + 1) for held in value[: min(room, _MAX_ITEMS)]]
+        clean = clean_value(value, length_limit)
+        return clean_text(type(value).__name__, 256) if clean is None else clean
+
+    return visit(body, 0)

@@ -9,6 +9,7 @@ from opentelemetry import metrics as api
 from opentelemetry.metrics import CallbackOptions, CallbackT, Observation
 
 from lumigate.telemetry.aggregation import GaugePoint, SumPoint
+from lumigate.telemetry.instruments import HIGHEST
 from lumigate.telemetry.streams import MetricSettings, Stream, StreamIdentity
 
 
@@ -36,7 +37,7 @@ class ObservedStream(Stream[Any]):
 
     def _take(self, observation: Observation) -> None:
         value: object = observation.value
-        if not isinstance(value, (int, float)) or value - value != 0:
+        if not isinstance(value, (int, float)) or not -HIGHEST <= value <= HIGHEST:
             self.misuse("bad_amount", type(value).__name__)
             return
         point = self.find(observation.attributes)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from lumigate.telemetry.attributes import memory_of
 from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.errors import MisuseError
 from lumigate.telemetry.host import Clock
@@ -17,7 +16,7 @@ from lumigate.telemetry.ids import IdGenerator
 from lumigate.telemetry.limits import Limits
 from lumigate.telemetry.readable import ReadableResource, ReadableSpan
 from lumigate.telemetry.self_metrics import LATE_NS, UNFINISHED
-from lumigate.telemetry.span import ERROR, HEAVY, RecordingSpan
+from lumigate.telemetry.span import ERROR, RecordingSpan
 
 if TYPE_CHECKING:
     from lumigate.telemetry.local_trace import LocalTrace
@@ -108,6 +107,14 @@ class Pipeline:
     def has_room(self, trace: LocalTrace) -> bool:
         return len(trace.spans) < MAX_SPANS_PER_TRACE and self.live_spans < MAX_LIVE_SPANS
 
+    def reserve(self, trace: LocalTrace, size: int) -> bool:
+        """Account for long values, events and links of a trace in progress; False where there is no room for more."""
+        if self.live_bytes + size > MAX_LIVE_BYTES:
+            return False
+        self._bytes[trace] = self._bytes.get(trace, 0) + size
+        self.live_bytes += size
+        return True
+
     def started(self, span: RecordingSpan, parent_context: Any) -> None:
         """Tell the foreign span processors."""
         view = ReadableSpan(span, self._resource())
@@ -129,8 +136,6 @@ class Pipeline:
         span.end_ns = end_ns if end_ns > span.start_ns else span.start_ns
         if span.status_code == ERROR:
             trace.error = True
-        if span._options & HEAVY:
-            self._account(trace, span)
         trace.open -= 1
         if self.processors:
             self._ended(span)
@@ -200,24 +205,6 @@ class Pipeline:
         self.counts.spans_kept += len(sampled)
         self.counts.spans_sampled_out += len(spans) - len(sampled)
         self._sink(sampled, extra, important=important)
-
-    def _account(self, trace: LocalTrace, span: RecordingSpan) -> None:
-        size = memory_of(span.attributes)
-        for event in span.events:
-            size += 250 + memory_of(event.attributes)
-        for link in span.links:
-            size += 250 + memory_of(link.attributes)
-        if self.live_bytes + size > MAX_LIVE_BYTES:
-            span.dropped_attributes += len(span.attributes)
-            span.dropped_events += len(span.events)
-            span.dropped_links += len(span.links)
-            self.counts.attributes_dropped += len(span.attributes)
-            self.counts.events_dropped += len(span.events)
-            self.counts.links_dropped += len(span.links)
-            span.attributes, span.events, span.links = {}, (), ()
-            return
-        self._bytes[trace] = self._bytes.get(trace, 0) + size
-        self.live_bytes += size
 
     def _ended(self, span: RecordingSpan) -> None:
         view = ReadableSpan(span, self._resource())

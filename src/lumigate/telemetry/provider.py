@@ -9,10 +9,11 @@ from opentelemetry import trace as api
 
 from lumigate.telemetry.attributes import cleaned, safe_text
 from lumigate.telemetry.foreign import ForeignlySampledTracer
+from lumigate.telemetry.limits import MAX_NAME
 from lumigate.telemetry.pipeline import Pipeline, SpanProcessor
 from lumigate.telemetry.records import Scope
 from lumigate.telemetry.sampling import ForeignSampler, HeadSampler
-from lumigate.telemetry.tracer import MAX_NAME, Tracer
+from lumigate.telemetry.tracer import Tracer
 
 
 class TracerProvider(api.TracerProvider):

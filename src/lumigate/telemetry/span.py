@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from opentelemetry import trace as api
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, TraceState
 
-from lumigate.telemetry.attributes import clean_key, clean_value, cleaned, is_plain, safe_text
+from lumigate.telemetry.attributes import clean_key, clean_value, cleaned, is_plain, memory_of, safe_text
 from lumigate.telemetry.exceptions import describe_exception
+from lumigate.telemetry.limits import MAX_NAME
 from lumigate.telemetry.records import EventRecord, LinkRecord, Scope, SpanRecord
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ IS_REMOTE: Final = 0x200
 ERROR: Final = 2
 _OK: Final = 1
 
+PART_BYTES: Final = 250
+"""Memory of an event or a link beside its attributes."""
+
 # bits of RecordingSpan._options
-HEAVY: Final = 1
-"""Its memory must be counted exactly: long values, events or links."""
 _RECORD_EXCEPTION: Final = 2
 _STATUS_ON_EXCEPTION: Final = 4
 DEFAULT_OPTIONS: Final = _RECORD_EXCEPTION | _STATUS_ON_EXCEPTION
@@ -141,8 +143,10 @@ class RecordingSpan(SpanRecord, Span):
         ):
             self._drop_attributes(1)
             return
+        if not self._trace.pipeline.reserve(self._trace, memory_of({name: clean})):
+            self._drop_attributes(1)
+            return
         attributes[name] = clean
-        self._options |= HEAVY
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         try:
@@ -165,12 +169,15 @@ class RecordingSpan(SpanRecord, Span):
             return
         clean, dropped, _ = cleaned(attributes, limits.event_attributes, limits.value_length)
         self._trace.pipeline.counts.attributes_dropped += dropped
-        event = EventRecord(safe_text(name, limits.value_length), self._moment(timestamp), clean, dropped)
+        if not self._trace.pipeline.reserve(self._trace, PART_BYTES + memory_of(clean)):
+            self.dropped_events += 1
+            self._trace.pipeline.counts.events_dropped += 1
+            return
+        event = EventRecord(safe_text(name, MAX_NAME), self._moment(timestamp), clean, dropped)
         if self.events:
             cast("list[EventRecord]", self.events).append(event)
         else:
             self.events = [event]
-        self._options |= HEAVY
 
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
         if self.end_ns:
@@ -189,6 +196,10 @@ class RecordingSpan(SpanRecord, Span):
             return
         clean, dropped, _ = cleaned(attributes, limits.link_attributes, limits.value_length)
         self._trace.pipeline.counts.attributes_dropped += dropped
+        if not self._trace.pipeline.reserve(self._trace, PART_BYTES + memory_of(clean)):
+            self.dropped_links += 1
+            self._trace.pipeline.counts.links_dropped += 1
+            return
         link = LinkRecord(
             context.trace_id,
             context.span_id,
@@ -201,13 +212,12 @@ class RecordingSpan(SpanRecord, Span):
             cast("list[LinkRecord]", self.links).append(link)
         else:
             self.links = [link]
-        self._options |= HEAVY
 
     def update_name(self, name: str) -> None:
         if self.end_ns:
             self._misuse("name_after_end")
             return
-        self.name = safe_text(name, self._trace.pipeline.limits.span_value_length)
+        self.name = safe_text(name, MAX_NAME)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         if self.end_ns:

@@ -125,7 +125,7 @@ class Stream[P: Point]:
             else:
                 point = self._distinct[key] = self._new_point(PointAttributes(clean), len(attributes))
         if len(self.points) < 4 * self.identity.cardinality_limit:
-            with suppress(TypeError):  # an unhashable value: found the slow way each time
+            with suppress(Exception):  # an unhashable value: found the slow way each time
                 self.points[self.raw_key(attributes)] = point
         return point
 
@@ -201,7 +201,7 @@ class Stream[P: Point]:
             else:
                 try:
                     clean[attribute.key] = attribute.type(value)
-                except (TypeError, ValueError):
+                except Exception:
                     clean[attribute.key] = OTHER
         self.undeclared(attributes)
         return clean

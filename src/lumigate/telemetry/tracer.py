@@ -16,10 +16,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-from lumigate.telemetry.attributes import cleaned, safe_text
+from lumigate.telemetry.attributes import cleaned, memory_of, safe_text
 from lumigate.telemetry.consistent import with_threshold
 from lumigate.telemetry.current import CurrentSpan
 from lumigate.telemetry.ids import is_random
+from lumigate.telemetry.limits import MAX_NAME
 from lumigate.telemetry.local_trace import LocalTrace
 from lumigate.telemetry.pipeline import MAX_LIVE_SPANS, MAX_SPANS_PER_TRACE, Pipeline
 from lumigate.telemetry.records import Scope
@@ -27,7 +28,6 @@ from lumigate.telemetry.sampling import HeadSampler
 from lumigate.telemetry.span import (
     DEFAULT_OPTIONS,
     HAS_IS_REMOTE,
-    HEAVY,
     IS_REMOTE,
     RecordingSpan,
     Span,
@@ -40,7 +40,6 @@ type Parent = api.Span | SpanContext | Context | None
 CURRENT: Final[Any] = object()
 SAMPLED: Final = 1
 RANDOM: Final = 2
-MAX_NAME: Final = 512
 
 
 class Tracer(api.Tracer):
@@ -260,8 +259,9 @@ class Tracer(api.Tracer):
         pipeline = self._pipeline
         if dropped:
             span._drop_attributes(dropped)
-        if heavy:
-            span._options |= HEAVY
+        if heavy and not pipeline.reserve(trace, memory_of(span.attributes)):
+            span._drop_attributes(len(span.attributes))
+            span.attributes = {}
         if trace.verdict is not None:
             pipeline.traces[trace] = None
         for link in links or ():

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Status, StatusCode, TraceState
 
-from lumigate.telemetry.attributes import cleaned, safe_text
+from lumigate.telemetry.attributes import cleaned, memory_of, safe_text
+from lumigate.telemetry.limits import MAX_NAME
 from lumigate.telemetry.local_trace import LocalTrace
-from lumigate.telemetry.span import HEAVY, RecordingSpan
+from lumigate.telemetry.span import RecordingSpan
 from lumigate.telemetry.unsampled import UnsampledSpan, is_error
 
 if TYPE_CHECKING:
@@ -105,12 +106,12 @@ class WatchedRoot(UnsampledSpan):
                 self._parent_id,
                 self._flags,
                 self._span_id,
-                safe_text(self._name, limits.span_value_length),
+                safe_text(self._name, MAX_NAME),
                 self._kind,
                 self._scope,
                 self._start_ns,
                 clean,
-                self._options | (HEAVY if heavy else 0),
+                self._options,
             )
             trace.explicit_times = self._start_ns != self._begun_ns
             trace.root = span
@@ -119,6 +120,9 @@ class WatchedRoot(UnsampledSpan):
             pipeline.live_spans += 1
             if dropped:
                 span._drop_attributes(dropped)
+            if heavy and not pipeline.reserve(trace, memory_of(clean)):
+                span._drop_attributes(len(clean))
+                span.attributes = {}
             if pipeline.processors:
                 pipeline.started(span, None)
         return span

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from json.encoder import encode_basestring as encode_text
 from typing import Any, Final
 
@@ -115,5 +116,6 @@ def _clean(value: Any, limit: int) -> Any:
         # NaN and the infinities are not JSON
         return float(value) if value - value == 0 else str(value)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [safe_text(item, 256) if not isinstance(item, (bool, int)) else item for item in value][:64]
+        items = islice(value, 64)
+        return [_clean(item, 256) if isinstance(item, int) else safe_text(item, 256) for item in items]
     return safe_text(value, limit)

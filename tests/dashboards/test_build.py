@@ -1,0 +1,150 @@
+"""What is committed is what is generated; what the catalog lacks cannot be asked for; links and uids lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboards import build
+from dashboards.board import TAG
+from dashboards.boards import uids
+from dashboards.explore import field, own_attribute, spans
+from dashboards.promql import NotInCatalog, Prom, at_least_zero, attribute_of, ratio, unless, where
+from dashboards.sql import column
+from local import cli
+from lumigate import catalog
+from lumigate.telemetry.self_metrics import BREAKER_STATE
+from slo.build import Sources
+from slo.settings import load_settings
+from tests.dashboards.filled import panels
+
+Q = Prom({"route": catalog.HTTP_ROUTE})
+
+
+def test_the_committed_files_are_what_is_generated() -> None:
+    assert build.drift(build.generate()) == []
+
+
+def test_check_fails_on_drift(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build, "ROOT", tmp_path / "dashboards")
+    monkeypatch.setattr(build, "GENERATED", tmp_path / "dashboards" / "generated")
+    monkeypatch.setattr(build, "PICTURES", tmp_path / "docs" / "dashboards")
+    assert cli.main(["dashboards", "check"]) == 1
+    assert cli.main(["dashboards", "build"]) == 0
+    assert cli.main(["dashboards", "check"]) == 0
+    (changed, *_) = sorted((tmp_path / "dashboards" / "generated").iterdir())
+    changed.write_text(changed.read_text("utf-8").replace("s", "z", 1), "utf-8")
+    (tmp_path / "docs" / "dashboards" / "left-over.svg").write_text("", "utf-8")
+    capsys.readouterr()
+    assert cli.main(["dashboards", "check"]) == 1
+    said = capsys.readouterr().err
+    assert f"dashboards/generated/{changed.name}: not what the sources generate" in said
+    assert "left-over.svg" in said
+
+
+def test_building_twice_gives_the_same() -> None:
+    assert build.generate() == build.generate()
+
+
+def test_a_query_names_the_series_as_prometheus_does() -> None:
+    assert Q.rate(catalog.OUTCOMES, where(catalog.OUTCOME, "error"), by=(catalog.HTTP_ROUTE,)) == (
+        'sum by (http_route) (rate(lumigate_request_outcomes_total{job=~"$job", lumigate_outcome="error", '
+        'http_route=~"${route}"}[$__rate_interval]))'
+    )
+    assert "http_server_request_duration_seconds_bucket{" in Q.quantile(0.9, catalog.REQUEST_DURATION)
+
+
+def test_silence_as_zero_is_in_brackets() -> None:
+    """`a or vector(0) / b` would divide the zero only."""
+    assert ratio(at_least_zero("a"), "b") == "(a or vector(0))\n/\n(b > 0)"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: Q.rate(catalog.OUTCOMES, by=(catalog.GEN_AI_MODEL,)),
+        lambda: Q.rate(catalog.OUTCOMES, where(catalog.CACHE_TIER, "l1")),
+        lambda: where(catalog.OUTCOME, "sad"),
+        lambda: unless(catalog.CACHE_TIER, "l3"),
+        lambda: Q.rate(catalog.REQUEST_DURATION),
+        lambda: Q.rate(catalog.OUTCOMES, part="_count"),
+        lambda: Q.rate(BREAKER_STATE),
+        lambda: Q.level(catalog.OUTCOMES),
+        lambda: Q.series(catalog.GATEWAY_OVERHEAD, part="_bucket", le=0.0501),
+        lambda: attribute_of(catalog.OUTCOMES, "lumigate.tenant"),
+        lambda: column("subject_hash"),
+        lambda: field("prompt"),
+        lambda: own_attribute(catalog.SERVER_SPAN, "lumigate.mood"),
+        lambda: spans(replace(catalog.SERVER_SPAN, name="another")),
+    ],
+)
+def test_what_the_catalog_lacks_fails_the_build(ask: Any) -> None:
+    with pytest.raises(NotInCatalog):
+        ask()
+
+
+def test_the_command_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise NotInCatalog("lumigate.hedges is not there")
+
+    monkeypatch.setattr(build, "generate", broken)
+    assert cli.main(["dashboards", "check"]) == 1
+    assert "lumigate.hedges is not there" in capsys.readouterr().err
+
+
+def test_alerts_link_to_dashboards_that_exist(generated: dict[str, Any]) -> None:
+    boards = load_settings(Path(build.ROOT).parent / "slo" / "settings.yaml").dashboards
+    there = {content["uid"] for content in generated.values()}
+    assert {boards.slo, *boards.by_slo.values()} <= there
+
+
+def test_links_and_uids_lead_somewhere(generated: dict[str, Any]) -> None:
+    there = {content["uid"] for content in generated.values()}
+    assert there == {value for name, value in vars(uids).items() if name.isupper()}
+    linked = set(re.findall(r"/d/([a-z-]+)", json.dumps(generated)))
+    assert linked == there
+
+
+def test_variables_that_links_set_are_there(generated: dict[str, Any]) -> None:
+    by_uid = {c["uid"]: {v["name"] for v in c["templating"]["list"]} for c in generated.values()}
+    for uid, name in re.findall(r"/d/([a-z-]+)\?[^\"]*?var-(\w+)=", json.dumps(generated)):
+        assert name in by_uid[uid], f"{uid} has no variable {name}"
+
+
+def test_every_dashboard_is_tagged_described_and_linked_to_the_others(generated: dict[str, Any]) -> None:
+    for content in generated.values():
+        assert TAG in content["tags"]
+        assert len(content["tags"]) > 1
+        assert content["description"]
+        assert content["links"][0]["tags"] == [TAG]
+        assert "id" not in content
+
+
+def test_every_promise_has_a_row(generated: dict[str, Any]) -> None:
+    rows = {panel["title"] for panel in generated["slo.json"]["panels"] if panel["type"] == "row"}
+    assert {promise.title for promise in Sources.load().promises} <= rows
+
+
+def test_deploys_are_annotations(generated: dict[str, Any]) -> None:
+    names = {each["name"] for each in generated["service.json"]["annotations"]["list"]}
+    assert {"New version", "Deploy settled", "Deploys marked"} <= names
+
+
+def test_histograms_show_exemplars(generated: dict[str, Any]) -> None:
+    quantiles = [
+        target
+        for name in ("service.json", "models.json")
+        for panel in panels(generated[name])
+        for target in panel["targets"]
+        if "histogram_quantile" in target["expr"] and not target["instant"]
+    ]
+    assert sum(target["exemplar"] for target in quantiles) > len(quantiles) / 2

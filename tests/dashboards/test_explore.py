@@ -1,0 +1,74 @@
+"""Logs and traces: what the queries filter by is really in the wide events and in the spans."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from lumigate.catalog import CHAT_SPAN, SERVER_SPAN
+from tests.dashboards.conftest import Run
+from tests.dashboards.filled import queries
+
+
+def test_every_field_of_the_log_queries_is_in_the_wide_events(run: Run, generated: dict[str, Any]) -> None:
+    events = [json.loads(line) for line in run.events]
+    written = {name for event in events if event["event"] == "request" for name in event}
+    asked = queries(generated, "loki")
+    assert len(asked) >= 5
+    for query in asked:
+        fields = set(re.findall(r"\| (\w+)=", query.text)) | set(re.findall(r"unwrap (\w+)", query.text))
+        fields |= set(re.findall(r"sum by \((\w+)\)", query.text))
+        assert fields, query.id
+        assert fields <= written, query.id
+
+
+def test_an_empty_variable_matches_every_event(run: Run, generated: dict[str, Any]) -> None:
+    """The conditions of a log query, played by hand: `field=~` is anchored, as in Loki."""
+    (query,) = [q for q in queries(generated, "loki") if q.panel == "All requests"]
+    events = [json.loads(line) for line in run.events]
+    requests = [event for event in events if event["event"] == "request"]
+
+    def kept(**chosen: str) -> list[dict[str, Any]]:
+        text = query.text
+        for name in ("trace_id", "tenant", "environment", "route", "model"):
+            text = text.replace(f"${{{name}:raw}}", chosen.get(name, ""))
+        conditions = re.findall(r"\| (\w+)=(~?)`([^`]*)`", text)
+        assert len(conditions) == 6
+        return [
+            event
+            for event in events
+            if all(
+                re.fullmatch(wanted if matches else re.escape(wanted), str(event.get(name, "")))
+                for name, matches, wanted in conditions
+            )
+        ]
+
+    assert kept() == requests
+    assert {event["tenant"] for event in kept(tenant="globex")} == {"globex"}
+    one = requests[-1]["trace_id"]
+    assert [event["trace_id"] for event in kept(trace_id=one)] == [one]
+
+
+def test_every_attribute_of_the_trace_queries_is_declared(generated: dict[str, Any]) -> None:
+    declared = {attribute.key for span in (SERVER_SPAN, CHAT_SPAN) for attribute in span.attributes}
+    asked = [query for query in queries(generated, "tempo") if query.text.startswith("{")]
+    assert len(asked) >= 4
+    for query in asked:
+        assert set(re.findall(r"span\.([\w.]+)", query.text)) <= declared, query.id
+
+
+def test_logs_lead_to_traces_and_traces_to_logs() -> None:
+    """Both ways are the data sources' own: derived fields of Loki, trace-to-logs of Tempo."""
+    from tests.dashboards.test_deploy import data_sources
+
+    found = data_sources()
+    (derived,) = found["loki"]["jsonData"]["derivedFields"]
+    assert derived["datasourceUid"] == "tempo"
+    line = json.dumps({"event": "request", "trace_id": "a" * 32}, separators=(",", ":"))
+    matched = re.search(derived["matcherRegex"], line)
+    assert matched is not None
+    assert matched[1] == "a" * 32
+    assert found["tempo"]["jsonData"]["tracesToLogsV2"]["datasourceUid"] == "loki"
+    (exemplar,) = found["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
+    assert (exemplar["name"], exemplar["datasourceUid"]) == ("trace_id", "tempo")
