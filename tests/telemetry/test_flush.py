@@ -325,6 +325,14 @@ async def test_an_export_ends_before_the_platform_ends_its_request() -> None:
     assert {sent.timeout_seconds for sent in rig.post.sent} == {5.0}
 
 
+async def test_the_signals_own_limit_for_an_export_holds_where_it_is_shorter() -> None:
+    """`OTEL_BSP_EXPORT_TIMEOUT` is about a batch, `OTEL_EXPORTER_OTLP_TIMEOUT` about a request: one and the same here."""
+    rig = make_rig({"OTEL_BSP_EXPORT_TIMEOUT": "2000", "OTEL_EXPORTER_OTLP_TIMEOUT": "5000"})
+    await rig.request()
+    await rig.flush()
+    assert {sent.signal: sent.timeout_seconds for sent in rig.post.sent} == {"traces": 2.0, "metrics": 5.0}
+
+
 async def test_request_mode_starts_nothing_where_there_is_nothing_to_send() -> None:
     rig = make_rig({"LUMIGATE_TELEMETRY_FLUSH": "request", "OTEL_METRICS_EXPORTER": "none"})
     rig.telemetry.after_request(rig.host)

@@ -82,3 +82,13 @@ async def test_errors_outlive_ordinary_records_in_a_full_queue() -> None:
     bodies = [record["body"]["stringValue"] for record in await exported(rig)]
     assert bodies == ["error", "info 8", "info 9"]
     assert rig.telemetry.stats().dropped == {("logs", "queue_full"): 8}
+
+
+async def test_a_body_that_holds_itself_many_times_over_ends() -> None:
+    """Bounded in all, not in each level alone: a list of lists of itself would be 128^8 values."""
+    rig = make_rig()
+    body: list[Any] = []
+    body.extend([body] * 128)
+    rig.telemetry.logger("l").emit(body=body)
+    await rig.flush()
+    assert len(rig.post.of("logs")[0].body) < 20_000

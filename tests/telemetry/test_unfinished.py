@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lumigate.telemetry import pipeline
-from lumigate.telemetry.self_metrics import UNFINISHED
+from lumigate.telemetry.self_metrics import SELF_ATTRIBUTES, UNFINISHED
 from tests.telemetry.fakes import make_rig
 
 
@@ -67,3 +67,22 @@ def test_memory_of_traces_in_progress_is_bounded() -> None:
     assert rig.telemetry.stats().attributes_dropped > 0
     root.end()
     assert rig.telemetry._pipeline.live_bytes == 0
+
+
+async def test_whatever_the_engine_writes_on_a_span_is_declared() -> None:
+    """A late child, a span never ended, and a sampled trace: the catalog includes `SELF_ATTRIBUTES`."""
+    rig = make_rig({"LUMIGATE_TRACES_SHARE": "0.5"})
+    tracer = rig.telemetry.tracer("t")
+    root = tracer.start_span("root", parent=None)
+    root.keep("fallback")
+    late = tracer.start_span("late", parent=root)
+    root.end()
+    rig.clock.advance(1)
+    late.end()
+    tracer.start_span("hanging", parent=None)
+    rig.clock.advance(3600)
+    spans = await rig.exported_spans()
+    kinds = {str: "stringValue", int: "intValue", float: "doubleValue", bool: "boolValue"}
+    declared = {attribute.key: kinds[attribute.type] for attribute in SELF_ATTRIBUTES}
+    written = {a["key"]: next(iter(a["value"])) for span in spans for a in span["attributes"]}
+    assert written == declared

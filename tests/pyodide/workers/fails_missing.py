@@ -1,3 +1,3 @@
 """A package that the bundle does not carry."""
 
-import numpy  # type: ignore[import-not-found]  # noqa: F401
+import numpy  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
