@@ -326,7 +326,7 @@ async def test_an_export_ends_before_the_platform_ends_its_request() -> None:
 
 
 async def test_the_signals_own_limit_for_an_export_holds_where_it_is_shorter() -> None:
-    """`OTEL_BSP_EXPORT_TIMEOUT` is about a batch, `OTEL_EXPORTER_OTLP_TIMEOUT` about a request: one and the same here."""
+    """`OTEL_BSP_EXPORT_TIMEOUT` is about a batch, `OTEL_EXPORTER_OTLP_TIMEOUT` about a request: the same here."""
     rig = make_rig({"OTEL_BSP_EXPORT_TIMEOUT": "2000", "OTEL_EXPORTER_OTLP_TIMEOUT": "5000"})
     await rig.request()
     await rig.flush()
