@@ -36,7 +36,9 @@ def commands_shown() -> list[str]:
     shown: set[str] = set()
     for document in DOCUMENTS:
         for block in re.findall(r"```sh\n(.*?)```", document.read_text("utf-8"), re.DOTALL):
-            shown |= {line.partition("#")[0].strip() for line in block.splitlines() if "uv run lumigate" in line}
+            shown |= {
+                line.partition("#")[0].strip() for line in block.splitlines() if "uv run lumigate" in line
+            }
     return sorted(shown)
 
 
@@ -53,7 +55,9 @@ def links() -> list[tuple[str, str]]:
     found = []
     for document in DOCUMENTS:
         targets = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text("utf-8"))
-        found += [(document.relative_to(ROOT).as_posix(), target) for target in targets if "://" not in target]
+        found += [
+            (document.relative_to(ROOT).as_posix(), target) for target in targets if "://" not in target
+        ]
     return found
 
 

@@ -85,7 +85,7 @@ class Tracer(api.Tracer):
                 if type(above) is UnsampledSpan:
                     return above
                 if type(above) is WatchedRoot:
-                    return above.below()
+                    return above.span_below or above.make_span_below()
                 options = options_of(record_exception, set_status_on_exception)
                 return self._start_root(above, name, context, kind, attributes, links, start_time, options)
             spans, verdict = trace.spans, trace.verdict

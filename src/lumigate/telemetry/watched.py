@@ -1,6 +1,6 @@
 """The root of a trace that is not sampled, watched: it becomes a recorded span once the request is worth showing.
 
-Until then it holds what it was given and nothing more, which costs 2 us a request in wasm where recording it as any
+Until then it holds what it was given and nothing more, which costs 2 to 3 us a request in wasm; recording it like any
 other would cost 6. It is worth showing if it fails, here or in a span below it, if the application says `keep`, or if
 it turns out slow. Then the root alone is exported: the spans below it were never made.
 """
@@ -28,8 +28,6 @@ class WatchedRoot(UnsampledSpan):
 
     __slots__ = (
         "_attributes",
-        "_begun_ns",
-        "_below",
         "_ended",
         "_kind",
         "_name",
@@ -39,6 +37,7 @@ class WatchedRoot(UnsampledSpan):
         "_recorded",
         "_scope",
         "_start_ns",
+        "span_below",
     )
 
     def __init__(  # noqa: PLR0917 # one call a request: keyword arguments cost as much as all the rest
@@ -68,22 +67,20 @@ class WatchedRoot(UnsampledSpan):
         self._kind = kind
         self._attributes: dict[str, Any] = attributes.copy() if type(attributes) is dict else {}
         """As they were given: they are made clean if they are ever needed."""
-        self._begun_ns = pipeline.now_ns()
-        self._start_ns = start_ns or self._begun_ns
+        self._start_ns = start_ns or pipeline.now_ns()
         self._options = options
         self._recorded: RecordingSpan | None = None
-        self._below: UnsampledSpan | None = None
+        self.span_below: UnsampledSpan | None = None
+        """What every span below this one is; made for the first of them."""
         self._ended = False
         if attributes and not self._attributes:
             self.set_attributes(attributes)
 
-    def below(self) -> UnsampledSpan:
-        """What every span below this one is."""
-        if self._below is None:
-            self._below = UnsampledSpan(
-                self._trace_id, self._span_id, self._flags & 0xFF, self._trace_state, self
-            )
-        return self._below
+    def make_span_below(self) -> UnsampledSpan:
+        self.span_below = UnsampledSpan(
+            self._trace_id, self._span_id, self._flags & 0xFF, self._trace_state, self
+        )
+        return self.span_below
 
     def recorded(self) -> RecordingSpan:
         """This span as one that is recorded, from now on."""
@@ -92,7 +89,7 @@ class WatchedRoot(UnsampledSpan):
             pipeline = self._pipeline
             state = self._trace_state.to_header() if self._trace_state else ""
             trace = LocalTrace(
-                pipeline, self._trace_id, state, self._flags & 0xFF, None, False, self._begun_ns
+                pipeline, self._trace_id, state, self._flags & 0xFF, None, False, self._start_ns
             )
             trace.watched = True
             pipeline.begin_trace(trace)
@@ -113,7 +110,6 @@ class WatchedRoot(UnsampledSpan):
                 clean,
                 self._options,
             )
-            trace.explicit_times = self._start_ns != self._begun_ns
             trace.root = span
             trace.spans.append(span)
             trace.open = 1
