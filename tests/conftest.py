@@ -6,7 +6,8 @@ other test of the Pyodide suite that skips itself.
 """
 
 import os
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,15 @@ _PYODIDE_SUITE = Path(__file__).parent / "pyodide"
 
 def _required() -> bool:
     return os.environ.get("LUMIGATE_REQUIRE_PYODIDE", "") not in ("", "0")
+
+
+@pytest.fixture(autouse=True)
+def no_background_is_left() -> Iterator[None]:
+    """Work that a test handed to a fake background and never ran is closed, not left to the collector of garbage."""
+    yield
+    fakes = sys.modules.get("tests.fakes")
+    if fakes is not None:
+        fakes.FakeBackground.close_all()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,7 +13,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind
@@ -321,10 +321,21 @@ class FakeRateLimit:
 
 
 class FakeBackground:
-    """Keeps the coroutines it is given until `run`; what is never run is closed without noise."""
+    """Keeps the coroutines it is given until `run`; what is never run is closed at the end of the test."""
+
+    made: ClassVar[list[FakeBackground]] = []
+    """Those of the test that is running. Held on to, because a collector of garbage ends coroutines in any order."""
 
     def __init__(self) -> None:
         self.waiting: list[Coroutine[Any, Any, Any]] = []
+        self.made.append(self)
+
+    @classmethod
+    def close_all(cls) -> None:
+        for background in cls.made:
+            for coroutine in background.waiting:
+                coroutine.close()
+        cls.made.clear()
 
     def __call__(self, coroutine: Coroutine[Any, Any, Any], /) -> None:
         self.waiting.append(coroutine)
@@ -333,10 +344,6 @@ class FakeBackground:
         """Let all of it finish, and what it starts in turn."""
         while self.waiting:
             await self.waiting.pop(0)
-
-    def __del__(self) -> None:
-        for coroutine in self.waiting:
-            coroutine.close()
 
 
 class FakePost:

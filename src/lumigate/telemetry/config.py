@@ -143,6 +143,7 @@ def _tail(environment: Environment) -> TailPolicy:
         slow_ms=slow_ms,
         slow_ms_by_route=by_route,
         honour_caller=environment.boolean("LUMIGATE_TRACES_HONOUR_CALLER", default=True),
+        keep_unsampled=environment.boolean("LUMIGATE_TRACES_KEEP_ERRORS", default=True),
     )
 
 
