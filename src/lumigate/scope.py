@@ -17,6 +17,7 @@ from lumigate.errors import CallerError, LumigateError
 from lumigate.http.types import Request
 from lumigate.instruments import Instruments
 from lumigate.ports import Clock, Ports
+from lumigate.privacy.mask import mask
 from lumigate.telemetry import Span, Tracer
 
 
@@ -165,7 +166,8 @@ def fail_span(span: Span, error: BaseException) -> None:
         span.set_attribute("error.type", error.code)
         # A caller's fault is no error of ours: it would keep the trace of every junk token.
         if not isinstance(error, CallerError):
-            span.set_status(StatusCode.ERROR, error.message)
+            # A provider's refusal may quote the prompt.
+            span.set_status(StatusCode.ERROR, mask(error.message))
     else:
         span.set_attribute("error.type", type(error).__qualname__)
         span.set_status(StatusCode.ERROR)

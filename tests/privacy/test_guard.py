@@ -113,3 +113,13 @@ async def test_an_answer_with_its_values_back_is_cached_for_its_own_question_onl
     assert await whole_body(again) == await whole_body(first)
     assert b"bob@example.com" in await whole_body(others)
     assert MAIL.encode() not in await whole_body(others)
+
+
+async def test_a_provider_that_quotes_the_prompt_puts_no_value_into_telemetry() -> None:
+    refusal = {"error": {"message": f"cannot write to {MAIL}", "type": "invalid_request_error"}}
+    rig = gateway("off", json_answer(refusal, 400))
+    answer = await rig.send(body=ASKED)
+    assert MAIL in error_of(answer)["message"], "the caller reads the provider's words"
+    told = [(span.status.description, span.attributes, span.events) for span in rig.observed.spans]
+    assert "cannot write to [email]" in str(told)
+    assert MAIL not in str(told) + str(rig.events)
