@@ -1,0 +1,78 @@
+"""A fake for every port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.runtime.aead import LocalAead
+from lumigate.ports import (
+    Aead,
+    Background,
+    BlobStore,
+    Clock,
+    Console,
+    CounterShard,
+    Crypto,
+    DataPoints,
+    Entropy,
+    Fetch,
+    KeyValue,
+    ModelBinding,
+    Ports,
+    Post,
+    RateLimit,
+)
+from tests.fakes.clock import FakeClock, FakeEntropy
+from tests.fakes.crypto import FakeCrypto
+from tests.fakes.fetch import FakeFetch
+from tests.fakes.stores import (
+    FakeBackground,
+    FakeConsole,
+    FakeDataPoints,
+    FakeKeyValue,
+    FakePost,
+    FakeRateLimit,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class FakePorts:
+    """A fake for every port; replace what a test is about."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    entropy: FakeEntropy = field(default_factory=FakeEntropy)
+    fetch: FakeFetch = field(default_factory=FakeFetch)
+    post: FakePost = field(default_factory=FakePost)
+    crypto: Crypto = field(default_factory=FakeCrypto)
+    aead: Aead = field(default_factory=LocalAead)
+    background: FakeBackground = field(default_factory=FakeBackground)
+    console: FakeConsole = field(default_factory=FakeConsole)
+    key_value: FakeKeyValue | None = field(default_factory=FakeKeyValue)
+    blobs: BlobStore | None = None
+    data_points: FakeDataPoints | None = field(default_factory=FakeDataPoints)
+    rate_limit: FakeRateLimit | None = field(default_factory=FakeRateLimit)
+    ai: ModelBinding | None = None
+    shards: dict[str, CounterShard] = field(default_factory=dict)
+
+    def shard(self, name: str) -> CounterShard | None:
+        return self.shards.get(name)
+
+
+def fake_ports(**overrides: Any) -> FakePorts:
+    return FakePorts(**overrides)
+
+
+# The fakes have the shapes of the ports: a type checker reads this, nothing runs it.
+def _conforms(ports: FakePorts) -> Ports:
+    clock: Clock = ports.clock
+    entropy: Entropy = ports.entropy
+    fetch: Fetch = ports.fetch
+    post: Post = ports.post
+    background: Background = ports.background
+    console: Console = ports.console
+    key_value: KeyValue | None = ports.key_value
+    data_points: DataPoints | None = ports.data_points
+    rate_limit: RateLimit | None = ports.rate_limit
+    del clock, entropy, fetch, post, background, console, key_value, data_points, rate_limit
+    return ports
