@@ -191,6 +191,7 @@ def test_an_attribute_of_a_metric_is_closed_or_bounded_by_configuration(metric: 
         "http.response.status_code",
         "gen_ai.request.model",
         "lumigate.tenant.class",
+        "lumigate.llm.price.source",
         "lumigate.module",
     }
     if metric in SELF_METRICS:

@@ -15,6 +15,7 @@ from lumigate.ports import FetchError, StreamInterrupted
 from tests.fakes import (
     CHAT_BODY,
     DONE_EVENT,
+    NOW_SECONDS,
     STREAM,
     FakeAnswer,
     GatewayUnderTest,
@@ -157,10 +158,13 @@ async def test_the_deadline_ends_all_attempts() -> None:
         ("-1", None),
         ("nan", None),
         ("1e9", None),
+        ("Tue, 14 Nov 2023 22:13:27 GMT", 7.0),
+        ("Tue, 14 Nov 2023 22:13:19 GMT", 0.0),
+        ("Tue, 99 Nov 2023 22:13:27 GMT", None),
     ],
 )
-def test_a_retry_after_is_seconds_or_nothing(header: str | None, seconds: float | None) -> None:
-    assert retry_after_seconds(header) == seconds
+def test_a_retry_after_is_seconds_or_a_date_or_nothing(header: str | None, seconds: float | None) -> None:
+    assert retry_after_seconds(header, NOW_SECONDS * 1_000_000_000) == seconds
 
 
 # --- the next candidate
@@ -290,6 +294,13 @@ async def test_a_provider_that_keeps_failing_is_passed_over_until_a_probe_succee
     rig.ports.clock.advance(16)
     assert await ask() == "1alpha"
     assert await ask() == "2beta"  # closed again: asked first, and out of answers
+    states = ("open", "half_open", "closed")
+    seen = [
+        rig.observed.total("lumigate.llm.breaker.transitions", lumigate__llm__breaker__state=state)
+        for state in states
+    ]
+    assert seen == [1, 1, 1]
+    assert rig.observed.total("lumigate.llm.passed_over", gen_ai__provider__name="other") == 1
 
 
 async def test_where_there_is_nobody_else_a_failing_provider_is_asked_all_the_same() -> None:
@@ -314,6 +325,13 @@ async def test_a_slow_candidate_is_raced_by_the_next_and_the_loser_is_dropped() 
     assert rig.observed.total("lumigate.llm.attempts", lumigate__llm__result="hedge_lost") == 1
     assert rig.observed.total("lumigate.llm.attempts", lumigate__llm__result="ok") == 1
     assert rig.observed.span("chat alpha-model").status.is_unset
+    assert rig.observed.labels("lumigate.llm.hedges") == [
+        {
+            "gen_ai.provider.name": "other",  # one of the operator's own
+            "gen_ai.request.model": "beta-model",
+            "lumigate.llm.hedge.result": "won",
+        }
+    ]
 
 
 async def test_a_quick_candidate_is_not_raced() -> None:
@@ -322,6 +340,7 @@ async def test_a_quick_candidate_is_not_raced() -> None:
     response = await rig.send()
     assert response.headers["x-lumigate-provider"] == "alpha"
     assert len(rig.ports.fetch.calls) == 1
+    assert not rig.observed.labels("lumigate.llm.hedges")
 
 
 async def test_when_both_of_a_race_fail_the_third_is_asked() -> None:

@@ -67,6 +67,30 @@ COST_SOURCE = Attribute(
     description="How the cost is known: from usage, from the provider's own figure, or estimated for want of usage.",
     values=frozenset({"usage", "provider", "estimated"}),
 )
+BREAKER_STATE = Attribute(
+    key="lumigate.llm.breaker.state",
+    description="What a provider's breaker became: `half_open` lets one probe through.",
+    values=frozenset({"closed", "open", "half_open"}),
+)
+HEDGE_RESULT = Attribute(
+    key="lumigate.llm.hedge.result",
+    description="What became of a second call begun because the first was slow.",
+    values=frozenset({"won", "lost", "failed"}),
+)
+GEO_POLICY = Attribute(
+    key="lumigate.geo.policy",
+    description="The geographic policy that was applied; `countries` is allow and deny lists alone.",
+    values=frozenset({"none", "eu-only", "countries"}),
+)
+GEO_RESULT = Attribute(
+    key="lumigate.geo.result",
+    description="`narrowed`: some candidates might not answer this caller; `refused`: none might.",
+    values=frozenset({"narrowed", "refused"}),
+)
+PRICE_SOURCE = Attribute(
+    key="lumigate.llm.price.source",
+    description="Whose prices: `settings`, or the built-in table by its version; one value a build.",
+)
 ROUTE_DURATION = Metric(
     name="lumigate.route.duration",
     unit="s",
@@ -154,6 +178,42 @@ LLM_FALLBACKS = Metric(
     description="Candidates left for the next, by whom was left and why.",
     attributes=(GEN_AI_PROVIDER, GEN_AI_MODEL, FALLBACK_REASON),
 )
+LLM_BREAKER_TRANSITIONS = Metric(
+    name="lumigate.llm.breaker.transitions",
+    unit="{transition}",
+    kind=InstrumentKind.COUNTER,
+    description="Changes of a provider's circuit breaker, as isolates saw them.",
+    attributes=(GEN_AI_PROVIDER, BREAKER_STATE),
+)
+LLM_PASSED_OVER = Metric(
+    name="lumigate.llm.passed_over",
+    unit="{request}",
+    kind=InstrumentKind.COUNTER,
+    description="Requests in which a candidate was not asked, because its provider's breaker was open.",
+    attributes=(GEN_AI_PROVIDER,),
+)
+LLM_HEDGES = Metric(
+    name="lumigate.llm.hedges",
+    unit="{call}",
+    kind=InstrumentKind.COUNTER,
+    description="Second calls begun because the first was slow, by whom was asked and what came of it.",
+    attributes=(GEN_AI_PROVIDER, GEN_AI_MODEL, HEDGE_RESULT),
+)
+GEO_DECISIONS = Metric(
+    name="lumigate.geo.decisions",
+    unit="{request}",
+    kind=InstrumentKind.COUNTER,
+    description="Requests to which the geographic policy made a difference.",
+    attributes=(GEO_POLICY, GEO_RESULT),
+)
+LLM_PRICED = Metric(
+    name="lumigate.llm.priced",
+    unit="{call}",
+    kind=InstrumentKind.COUNTER,
+    description="Model calls whose cost was worked out, by whose prices.",
+    attributes=(PRICE_SOURCE,),
+    cardinality_limit=20,
+)
 LLM_COST = Metric(
     name="lumigate.llm.cost",
     unit="{USD}",
@@ -173,7 +233,7 @@ ROUTE_SPAN = SpanType(
         Attribute(key="lumigate.route.candidates", description="How many the name stands for.", type=int),
         Attribute(key="lumigate.route.order", description="Those that may answer, best first."),
         Attribute(key="lumigate.route.failing", description="Providers that are passed over for now."),
-        Attribute(key="lumigate.geo.policy", description="The geographic policy that was applied."),
+        GEO_POLICY,
         Attribute(key="lumigate.geo.excluded", description="Candidates it ruled out.", type=int),
     ),
 )

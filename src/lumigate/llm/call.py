@@ -24,7 +24,7 @@ from lumigate.errors import (
 )
 from lumigate.llm.chat import CHAT, EMBEDDINGS, ChatRequest
 from lumigate.llm.content import input_messages, output_message
-from lumigate.llm.health import Health
+from lumigate.llm.health import BreakerState, Health
 from lumigate.llm.provider import Answer, BadAnswer, Call, mapping
 from lumigate.llm.providers import NATIVE
 from lumigate.llm.router import Target
@@ -91,7 +91,7 @@ class ModelCall:
         self._started_ns = scope.clock.now_ns()
         scope.open_call = self
         if health is not None:
-            health.breaker(target.route.provider).begin(self._started_ns)
+            self._count_transition(health.breaker(target.route.provider).begin(self._started_ns))
 
     def _build(self, target: Target, chat: ChatRequest) -> Call:
         if chat.untranslatable is not None and not self.native:
@@ -313,6 +313,7 @@ class ModelCall:
         if prices is None:
             self.scope.instruments.llm_unpriced.add(1, self._model_labels)
             return 0.0, ""
+        self.scope.instruments.llm_priced.add(1, {"lumigate.llm.price.source": prices.source})
         return prices.cost_usd(answer), source
 
     def _tell_health(self, result: str, error: LumigateError | None, elapsed_ns: int) -> None:
@@ -321,11 +322,19 @@ class ModelCall:
             return
         breaker, now_ns = self._health.breaker(self.target.route.provider), self.scope.clock.now_ns()
         if result == "ok" or isinstance(error, UpstreamRefused):
-            breaker.succeeded()
+            self._count_transition(breaker.succeeded())
             if result == "ok" and not self.stream:
                 self._health.measured(self.target.name, elapsed_ns / 1e6, stream=False)
         elif not isinstance(error, InternalError):
-            breaker.failed(now_ns)
+            self._count_transition(breaker.failed(now_ns))
+
+    def _count_transition(self, state: BreakerState | None) -> None:
+        if state is not None:
+            labels = {
+                "gen_ai.provider.name": self._model_labels["gen_ai.provider.name"],
+                "lumigate.llm.breaker.state": state,
+            }
+            self.scope.instruments.llm_breaker_transitions.add(1, labels)
 
 
 def _request_attributes(scope: Scope, chat: ChatRequest, target: Target) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from lumigate.llm.call import ModelCall
 from lumigate.llm.chat import ChatRequest
 from lumigate.llm.router import Router, Target
 from lumigate.scope import Scope
+from lumigate.telemetry.retry import retry_after_ns
 
 FIRST_BACKOFF_SECONDS = 0.25
 LONGEST_BACKOFF_SECONDS = 4.0
@@ -156,7 +157,7 @@ class _Work[T]:
         self._scope.instruments.llm_fallbacks.add(1, left.labels | reason)
 
     def _wait_seconds(self, error: LumigateError, attempt: int) -> float:
-        asked = retry_after_seconds(error.headers.get("retry-after"))
+        asked = retry_after_seconds(error.headers.get("retry-after"), self._scope.clock.now_ns())
         if asked is not None:
             return asked
         ceiling = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * (1 << attempt))
@@ -176,16 +177,20 @@ class _Work[T]:
         """Ask the first, and the second as well if the first is slow or fails; drop whoever loses."""
         race = _Race()
         targets = (first, second)
+        hedged = False
+        winner: Target | None = None
         tasks = [asyncio.ensure_future(self.ask(first, is_last=False, race=race))]
         try:
             await asyncio.wait(tasks, timeout=after_seconds)
-            if not tasks[0].done() or (tasks[0].exception() is None and tasks[0].result() is None):
+            hedged = not tasks[0].done()
+            if hedged or (tasks[0].exception() is None and tasks[0].result() is None):
                 tasks.append(asyncio.ensure_future(self.ask(second, is_last=False, race=race)))
             pending: Sequence[asyncio.Future[tuple[T] | None]] = tasks
             while pending:
                 done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for task, target in zip(tasks, targets, strict=False):
                     if task in done and (won := task.result()) is not None:
+                        winner = target
                         facts = self._scope.facts
                         facts.provider, facts.model = target.route.provider, target.route.model
                         self._scope.open_call = race.latest(target)
@@ -193,6 +198,10 @@ class _Work[T]:
                 pending = [task for task in pending if task not in done]
             return None
         finally:
+            if hedged and not self._scope.facts.finished:
+                result = "failed" if winner is None else "won" if winner is second else "lost"
+                labels = {**second.labels, "lumigate.llm.hedge.result": result}
+                self._scope.instruments.llm_hedges.add(1, labels)
             for task, target in zip(tasks, targets, strict=False):
                 if not task.done():
                     task.cancel()
@@ -242,10 +251,13 @@ def may_ask_another(error: LumigateError) -> bool:
     )
 
 
-def retry_after_seconds(header: str | None) -> float | None:
-    """The delay of a `Retry-After` in seconds; dates, which providers do not send, count for nothing."""
-    try:
-        seconds = float(header) if header is not None else -1.0
-    except ValueError:
+def retry_after_seconds(header: str | None, now_ns: int) -> float | None:
+    """The delay of a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3). None where it is neither."""
+    if header is None:
         return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        moment_ns = retry_after_ns({"retry-after": header}, now_ns)
+        return None if moment_ns is None else (moment_ns - now_ns) / 1e9
     return seconds if 0 <= seconds < 86_400 else None

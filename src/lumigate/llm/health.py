@@ -8,7 +8,7 @@ snapshot, which the first measurement of our own outweighs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from lumigate.llm.provider import mapping
 
@@ -21,6 +21,9 @@ PROBE_NS = 60_000_000_000
 """A probe that has not come back by then no longer keeps others from trying."""
 MAX_CANDIDATES = 512
 """Bound of a snapshot that is read: it is data from outside the isolate."""
+
+
+type BreakerState = Literal["closed", "open", "half_open"]
 
 
 class Breaker:
@@ -40,28 +43,30 @@ class Breaker:
             return True
         return now_ns >= self._reopens_ns and now_ns - self._probing_since_ns >= PROBE_NS
 
-    def begin(self, now_ns: int) -> None:
-        """A call begins; while the breaker is not closed it is the probe."""
-        if self._failures >= THRESHOLD:
-            self._probing_since_ns = now_ns
+    def begin(self, now_ns: int) -> BreakerState | None:
+        """A call begins; while the breaker is not closed it is the probe. The state that this moves it to, if any."""
+        if self._failures < THRESHOLD:
+            return None
+        self._probing_since_ns = now_ns
+        return "half_open"
 
-    def succeeded(self) -> None:
+    def succeeded(self) -> BreakerState | None:
+        """The provider answered. The state that this moves the breaker to, if any."""
+        was_closed = self._failures < THRESHOLD
         self._failures = 0
         self._pause_ns = FIRST_PAUSE_NS
         self._probing_since_ns = 0
+        return None if was_closed else "closed"
 
-    def failed(self, now_ns: int) -> None:
+    def failed(self, now_ns: int) -> BreakerState | None:
+        """The provider failed us. The state that this moves the breaker to, if any."""
         self._failures += 1
         self._probing_since_ns = 0
-        if self._failures >= THRESHOLD:
-            self._reopens_ns = now_ns + self._pause_ns
-            self._pause_ns = min(2 * self._pause_ns, LONGEST_PAUSE_NS)
-
-    def rest_until(self, until_ns: int) -> None:
-        """The provider has asked for patience."""
-        self._failures = max(self._failures, THRESHOLD)
-        self._reopens_ns = max(self._reopens_ns, until_ns)
-        self._probing_since_ns = 0
+        if self._failures < THRESHOLD:
+            return None
+        self._reopens_ns = now_ns + self._pause_ns
+        self._pause_ns = min(2 * self._pause_ns, LONGEST_PAUSE_NS)
+        return "open"
 
 
 class Health:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lumigate.llm.price_table import PRICES
+from lumigate.llm.price_table import PRICES, SOURCE
 from lumigate.llm.provider import Answer
 from lumigate.model_table import ModelRoute
 
@@ -50,6 +50,8 @@ class Prices:
     usual: Rates
     tiers: tuple[tuple[int, Rates], ...] = ()
     service: tuple[tuple[str, Rates], ...] = ()
+    source: str = SOURCE
+    """Whose prices they are, for telemetry."""
 
     def rates(self, input_tokens: int, service_tier: str = "") -> Rates:
         for name, rates in self.service:
@@ -91,7 +93,7 @@ def prices_of(route: ModelRoute) -> Prices | None:
             route.output_usd_per_mtok,
             None,
         )
-        return Prices(usual=Rates.of(own))
+        return Prices(usual=Rates.of(own), source="settings")
     model = route.model.lower()
     for rule, usual, tiers, service in PRICES.get(route.provider, ()):
         if _meets(model, rule):

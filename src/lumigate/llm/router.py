@@ -88,6 +88,7 @@ class Router:
     def admit(self, scope: Scope) -> None:
         """Raise `GeoDenied` for a caller whom nobody here answers; before the cache, since it is about the caller."""
         if not self._geography.serves(scope.facts.country):
+            self._count_geography(scope, "refused")
             raise GeoDenied(scope.facts.country)
 
     def choose(self, scope: Scope, chat: ChatRequest) -> list[Target]:
@@ -107,6 +108,8 @@ class Router:
                     "lumigate.geo.excluded": len(candidates) - len(permitted),
                 }
             )
+            if len(permitted) < len(candidates):
+                self._count_geography(scope, "narrowed" if permitted else "refused")
             if not permitted:
                 raise GeoDenied(country)
             permitted = self._affordable(permitted, chat)
@@ -121,10 +124,18 @@ class Router:
             step.span.set_attributes(best.labels)
             step.span.set_attribute("lumigate.route.order", [target.name for target in (*up, *down)])
             if down:
-                step.span.set_attribute("lumigate.route.failing", sorted({t.route.provider for t in down}))
+                failing = {t.route.provider: t.labels["gen_ai.provider.name"] for t in down}
+                step.span.set_attribute("lumigate.route.failing", sorted(failing))
+                if up:
+                    for name in failing.values():
+                        scope.instruments.llm_passed_over.add(1, {"gen_ai.provider.name": name})
             scope.instruments.route_duration.record(step.seconds, {}, span=step.span)
         # With one left that is healthy, the failing stay out of it; with none, the first of them is the last resort.
         return up or down[:1]
+
+    def _count_geography(self, scope: Scope, result: str) -> None:
+        labels = {"lumigate.geo.policy": self._geography.name, "lumigate.geo.result": result}
+        scope.instruments.geo_decisions.add(1, labels)
 
     def _affordable(self, targets: list[Target], chat: ChatRequest) -> list[Target]:
         """Those that cannot cost more than one request may. Raises `CostCeilingExceeded` when none is left."""

@@ -1,6 +1,7 @@
 """Workers AI, over the binding. https://developers.cloudflare.com/workers-ai/configuration/bindings/
 
-`returnRawResponse` gives the answer as an HTTP response, so that a stream is read, timed and cancelled as any other.
+`returnRawResponse` gives the answer as an HTTP response, and `signal` aborts it, so that a stream is read, timed and
+cancelled as any other.
 """
 
 from __future__ import annotations
@@ -23,12 +24,18 @@ class WorkersAI:
     async def run(
         self, model: str, body: bytes, *, timeout_seconds: float, idle_timeout_seconds: float
     ) -> FetchResponse:
-        # The binding takes no signal: an answer that is late is dropped, and what it costs is spent.
         abort = _Abort()
+        abort.arm(timeout_seconds)
+        options = js.Object.new()
+        options.returnRawResponse = True
+        options.signal = abort.signal
         try:
-            answer = await self._binding.run(
-                model, js.JSON.parse(body.decode()), js.JSON.parse('{"returnRawResponse":true}')
-            )
+            answer = await self._binding.run(model, js.JSON.parse(body.decode()), options)
         except JsException as error:
-            raise FetchError("connection", error.name) from None
+            raise FetchError("timeout" if abort.fired else "connection", error.name) from None
+        except BaseException:
+            abort.now()
+            raise
+        finally:
+            abort.disarm()
         return WorkersFetchResponse(getattr(answer, "js_object", answer), abort, idle_timeout_seconds)
