@@ -8,6 +8,7 @@
 
 import { clock } from "./runtime/clock.mjs";
 import { io, require } from "./runtime/context.mjs";
+import { workerFetch } from "./runtime/fetch.mjs";
 import { knownLength } from "./runtime/streams.mjs";
 
 const KV_KEY_BYTES = 512;
@@ -328,6 +329,36 @@ export class Ratelimit {
 
   state() {
     return Object.fromEntries(this.#windows);
+  }
+}
+
+/** Workers AI: the models of a server of the test's, reached by the same `fetch` rules as any other I/O. */
+export class Ai {
+  #url;
+
+  constructor(url) {
+    this.#url = url;
+  }
+
+  async run(model, inputs, options) {
+    if (typeof model !== "string") throw new TypeError("run(): 'model' must be a string.");
+    if (Object.prototype.toString.call(inputs) !== "[object Object]") throw new TypeError("run(): 'inputs' must be an object.");
+    const { returnRawResponse, signal, ...rest } = options ?? {};
+    const unknown = Object.keys(rest);
+    if (unknown.length > 0) throw new TypeError(`the host knows no option ${unknown} of run()`);
+    const response = await workerFetch(`${this.#url}/run/${model}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(inputs),
+      signal,
+    });
+    if (returnRawResponse) return response;
+    if (!response.ok) {
+      const error = new Error(await response.text());
+      error.name = "InferenceUpstreamError";
+      throw error;
+    }
+    return inputs.stream ? response.body : response.json();
   }
 }
 

@@ -6,7 +6,7 @@
 // `main` is the entry module's file inside `src`, `bindings` mirrors wrangler.toml:
 //   {kv_namespaces: [{binding}], r2_buckets: [{binding}], analytics_engine_datasets: [{binding}],
 //    ratelimits: [{name, simple: {limit, period}}], durable_objects: [{binding, class_name, sqlite?}], crons: [..],
-//    automatic_alarms?: true}
+//    ai?: {binding, url}, automatic_alarms?: true}; `url` is a server that answers POST /run/{model}
 // `inject` is the path of a JavaScript module whose default export gets the global scope before the interpreter starts.
 //
 // Prints JSON lines on stdout: one {"ready": …}, then the Worker's logs. A failing start exits with 1 and names the rule.
@@ -14,7 +14,7 @@
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-import { AnalyticsEngineDataset, KvNamespace, R2Bucket, Ratelimit } from "./bindings.mjs";
+import { Ai, AnalyticsEngineDataset, KvNamespace, R2Bucket, Ratelimit } from "./bindings.mjs";
 import { DEFAULT_LIMITS, describe, running } from "./runtime/context.mjs";
 import { broken, GLOBAL_SCOPE } from "./runtime/errors.mjs";
 import { listenForControl } from "./runtime/control.mjs";
@@ -34,6 +34,7 @@ function makeEnv(runtime, vars, declared) {
     ...(declared.r2_buckets ?? []).map(({ binding }) => [binding, new R2Bucket()]),
     ...(declared.analytics_engine_datasets ?? []).map(({ binding }) => [binding, new AnalyticsEngineDataset()]),
     ...(declared.ratelimits ?? []).map(({ name, binding, simple }) => [name ?? binding, new Ratelimit(simple)]),
+    ...(declared.ai ? [[declared.ai.binding, new Ai(declared.ai.url)]] : []),
   ];
   runtime.namespaces = (declared.durable_objects ?? []).map((object) => [
     object.binding, new DurableObjectNamespace(runtime, object),
