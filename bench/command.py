@@ -24,22 +24,39 @@ class BenchFailed(Exception):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    parser.add_argument("what", choices=["telemetry", "shard", "privacy", "llm"], help="what to measure")
+    parser.add_argument(
+        "what",
+        choices=["telemetry", "shard", "privacy", "llm", "auth", "bundle", "ledger", "gateway"],
+        help="what to measure",
+    )
     parser.add_argument(
         "--runtime",
         choices=["pyodide", "native"],
         default="pyodide",
         help="Pyodide under Node, as on Workers (the default), or this CPython",
     )
-    parser.add_argument("--rounds", type=int, default=21, help="rounds of each comparison (default: 21)")
+    parser.add_argument(
+        "--rounds", type=int, help="rounds of each comparison (default: 21; for the gateways 3)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=4.0, help="how long a gateway is asked at a time (default: 4)"
+    )
+    parser.add_argument("--save", action="store_true", help="store what the gateways did in bench/results/")
     parser.add_argument("--json", action="store_true", help="print a list of objects")
+    parser.add_argument(
+        "--record", action="store_true", help="bundle only: append the figures to bench/bundle_history.jsonl"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and report. 0: every bar holds; 1: one is missed; 2: nothing could be measured."""
     try:
+        if args.what == "bundle":
+            from bench.bundle import report_figures
+
+            return report_figures(args.rounds, as_json=args.json, record=args.record)
         measure = _in_pyodide if args.runtime == "pyodide" else _here
-        rows = measure(args.what, args.rounds)
+        rows = measure(args.what, args.rounds or 21)
     except (BenchFailed, PipFailed, ToolchainMissing) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2

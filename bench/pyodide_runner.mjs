@@ -3,7 +3,8 @@
 //   node pyodide_runner.mjs PYODIDE_DIR '{"module": "bench.telemetry", "mounts": {"/src": "…"}, "arguments": {}}'
 //
 // Each mounted folder goes to the front of sys.path, the first one foremost. The module's `measure(**arguments)` is
-// called, and what it returns is printed as JSON on the last line; its prints go to standard error.
+// called (and awaited, if there is something to await), and what it returns is printed as JSON on the last line; its
+// prints go to standard error.
 import { pathToFileURL } from "node:url";
 import { join } from "node:path";
 
@@ -25,7 +26,8 @@ try {
 import importlib, json, sys
 request = json.loads(request)
 sys.path[:0] = request["path"]
-json.dumps(importlib.import_module(request["module"]).measure(**request["given"]))
+result = importlib.import_module(request["module"]).measure(**request["given"])
+json.dumps(await result if hasattr(result, "__await__") else result)
 `);
   process.stdout.write(`${result}\n`);
 } catch (error) {

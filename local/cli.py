@@ -12,8 +12,26 @@ from typing import NoReturn
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "dev": ("local.dev", "run everything on this machine: gateway, mock model provider, issuer of tokens"),
     "token": ("local.make_token", "print a token for a running `lumigate dev`"),
+    "keys": ("local.keys.command", "make, list, revoke and rotate API keys, here or of a running gateway"),
+    "doctor": (
+        "local.doctor.command",
+        "check versions, settings, bindings, secrets and what stands around them",
+    ),
+    "cache": ("local.cache_command", "show what a gateway's cache holds, or purge some of it"),
+    "forget": ("local.forget", "remove what a running gateway holds of a subject"),
+    "export": ("local.export", "print what a running gateway holds of a subject"),
+    "fuzz": ("local.fuzz.command", "mutated input against everything that reads from outside"),
     "bundle": ("local.bundle.command", "vendor, list and check what would be deployed"),
+    "preview": (
+        "local.rollout.preview",
+        "deploy the bundle as a Worker of its own for a pull request, or remove it",
+    ),
+    "rollout": (
+        "local.rollout.command",
+        "bring the bundle to production in steps, and back if a promise burns",
+    ),
     "dashboards": ("dashboards.command", "build or check the Grafana dashboards"),
+    "docs": ("local.docs.command", "build or check the generated documents, try packages for the Worker"),
     "slo": ("slo.command", "build or check the SLO rules"),
     "bench": ("bench.command", "run the benchmarks behind the README's figures"),
 }

@@ -29,6 +29,7 @@ from local.port_holder import port_holder
 from local.runtime.development import example_model
 from local.runtime.embedded import DataError, EmbeddedRuntime
 from local.runtime.event_loop import run_event_loop
+from local.runtime.garbage import shorten_pauses
 from local.workerd import run_workerd
 from lumigate.errors import ConfigurationError
 from lumigate.model_table import PROVIDER_BASE_URLS
@@ -155,6 +156,7 @@ async def _serve(runtime: EmbeddedRuntime, arguments: argparse.Namespace) -> int
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, end, number)
     async with runtime:
+        shorten_pauses()
         stats = LiveStats(time.monotonic)
         activities = []
         if arguments.json:

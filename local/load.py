@@ -17,15 +17,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import aiohttp
 
 from local.mocks.issuer import TokenMint
-from local.runtime.http_client import new_http_client
+from local.runtime.http_client import FAILURES, HttpClient
 
 REPEATED_PROMPTS = 200
 ZIPF_EXPONENT = 1.1
 FRESH_SHARE = 0.35
 MAX_IN_FLIGHT = 500
+TIMEOUT_SECONDS = 30
 TENANTS = ("acme", "globex", "initech")
 
 
@@ -106,7 +107,7 @@ class LoadGenerator:
 
     async def run(self, seconds: float = math.inf) -> None:
         """Send for that long, then wait for the answers; when cancelled, drop what is in flight."""
-        async with new_http_client() as client:
+        async with HttpClient() as client:
             try:
                 await self._pace(client, seconds)
                 await asyncio.gather(*self._in_flight)
@@ -125,7 +126,7 @@ class LoadGenerator:
         content = kind.raw_body if kind.raw_body is not None else json.dumps(self._body(kind)).encode()
         return Planned(name=name, kind=kind, headers=headers, content=content)
 
-    async def _pace(self, client: httpx.AsyncClient, seconds: float) -> None:
+    async def _pace(self, client: HttpClient, seconds: float) -> None:
         due = time.perf_counter()
         end = due + seconds
         while (due := due + self._random.expovariate(self._rps)) < end:
@@ -138,21 +139,23 @@ class LoadGenerator:
             self._in_flight.add(task)
             task.add_done_callback(self._in_flight.discard)
 
-    async def _send(self, client: httpx.AsyncClient, planned: Planned) -> None:
+    async def _send(self, client: HttpClient, planned: Planned) -> None:
         name, kind = planned.name, planned.kind
         self.counts.sent[name] += 1
         try:
-            async with client.stream(
-                "POST", self._url, headers=planned.headers, content=planned.content, timeout=30
-            ) as response:
-                self._note(name, kind, response.status_code)
-                async for _ in response.aiter_bytes():
-                    if kind.hang_up:
-                        return
-        except httpx.RemoteProtocolError:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                response = await client.send("POST", self._url, planned.headers, planned.content)
+                try:
+                    self._note(name, kind, response.status)
+                    while await response.content.readany():
+                        if kind.hang_up:
+                            return
+                finally:
+                    response.close()
+        except aiohttp.ClientPayloadError:  # the answer broke off
             if name != "cut_stream":
                 self.counts.unanswered[name] += 1
-        except httpx.HTTPError:
+        except FAILURES:
             self.counts.unanswered[name] += 1
 
     def _note(self, name: str, kind: Kind, status: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from local.bundle_limits import Limits
 from local.wheels import Platform
 
 
@@ -18,12 +19,12 @@ class SettingsMalformed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pins:
-    """Packages, platform, what is left out of them, the budget, and the Node to fetch."""
+    """Packages, platform, what is left out of them, the limits, and the Node to fetch."""
 
     packages: tuple[str, ...]
     wheels: Platform
     unused: Mapping[str, str]
-    budget_compressed_bytes: int
+    limits: Limits
     node: str
 
     @classmethod
@@ -42,9 +43,17 @@ class Pins:
         packages = table.get("packages")
         if not isinstance(packages, list) or not all(isinstance(item, str) for item in packages):
             raise SettingsMalformed(path, "packages", "a list of strings")
-        budget = table.get("budget_compressed_bytes")
-        if not isinstance(budget, int) or isinstance(budget, bool) or budget <= 0:
-            raise SettingsMalformed(path, "budget_compressed_bytes", "a positive integer")
+        limits = table.get("limits", {})
+        if not isinstance(limits, dict):
+            raise SettingsMalformed(path, "limits", "a table")
+
+        def limit[Number: (int, float)](name: str, kind: type[Number]) -> Number:
+            value = limits.get(name)
+            if not isinstance(value, (int, kind)) or isinstance(value, bool) or value <= 0:
+                expected = "a positive integer" if kind is int else "a positive number"
+                raise SettingsMalformed(path, f"limits.{name}", expected)
+            return kind(value)
+
         unused = table.get("unused", {})
         if not isinstance(unused, dict) or not all(isinstance(reason, str) for reason in unused.values()):
             raise SettingsMalformed(path, "unused", "a table of reasons by path")
@@ -52,6 +61,13 @@ class Pins:
             packages=tuple(packages),
             wheels=Platform(python_version=text("python_version"), tag=text("platform")),
             unused=unused,
-            budget_compressed_bytes=budget,
+            limits=Limits(
+                compressed_bytes=limit("compressed_bytes", int),
+                raw_bytes=limit("raw_bytes", int),
+                modules=limit("modules", int),
+                memory_bytes=limit("memory_bytes", int),
+                import_ratio=limit("import_ratio", float),
+                first_answer_ratio=limit("first_answer_ratio", float),
+            ),
             node=text("node"),
         )

@@ -41,6 +41,16 @@ def node() -> Path:
     return executable
 
 
+def node_wheel(*, install: bool) -> Path | None:
+    """Return the Node of the pinned wheel, for tools that need a newer one than the machine's.
+
+    Without `install`, None where it has not been fetched yet. Raises `ToolchainMissing`.
+    """
+    if not install and not _is_made(_cache() / "node", _cache() / "node.stamp", _pins().node):
+        return None
+    return _node_wheel()[0]
+
+
 @functools.cache
 def npm() -> tuple[str, ...]:
     """Return the command that runs npm. Raises `ToolchainMissing`."""

@@ -17,6 +17,7 @@ from slo.model import Counted, Promise, RawEvents
 from slo.recording import recorded
 from slo.rules import Alert
 from slo.settings import Settings
+from slo.sloth_names import sloth_identity
 from slo.windows import Severity, Tier, tiers
 
 _IDENTITY: Final = ", ".join(records.IDENTITY)
@@ -60,6 +61,11 @@ def alert_name(promise: Promise, ending: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in words) + ending
 
 
+def sloth_labels(promise: Promise, severity: Severity, settings: Settings) -> dict[str, str]:
+    """What routing that was made for Sloth's alerts goes by, if its names are wanted."""
+    return sloth_identity(promise) | {"sloth_severity": severity} if settings.names == "sloth" else {}
+
+
 def _burn(promise: Promise, settings: Settings, severity: Severity, chosen: list[Tier]) -> Alert:
     step = settings.step_seconds
     speeds = " or ".join(f"{t.factor:g} times over {t.long_label} and {t.short_label}" for t in chosen)
@@ -70,7 +76,7 @@ def _burn(promise: Promise, settings: Settings, severity: Severity, chosen: list
         alert=alert_name(promise, "Burn"),
         expr=burn_expression(promise, chosen, step),
         severity=severity,
-        labels=promise.labels,
+        labels=promise.alert_texts("labels", severity) | sloth_labels(promise, severity, settings),
         runbook=promise.name,
         annotations={
             "summary": f'{promise.title}: the error budget burns {{{{ $value | printf "%.3g" }}}} times too fast.',
@@ -78,9 +84,9 @@ def _burn(promise: Promise, settings: Settings, severity: Severity, chosen: list
             "budget": f"{spent.prometheus()} of the error budget is spent; "
             f"at this pace the rest lasts {left.prometheus()}.",
             "condition": f"A {severity} at {speeds}{note}, from {promise.minimum_bad_events(step)} bad events on.",
-            "dashboard": texts.dashboard(settings, promise, 6 if severity == "page" else 72),
+            **texts.dashboards(settings, promise, 6 if severity == "page" else 72),
             "runbook_url": texts.runbook(settings, promise.name),
-            **promise.annotations,
+            **promise.alert_texts("annotations", severity),
         },
     )
 
@@ -114,14 +120,14 @@ def _contradiction(promise: Promise, settings: Settings) -> Alert:
         alert=alert_name(promise, "CountsContradict"),
         expr=surplus,
         severity="ticket",
-        labels=promise.labels,
+        labels=promise.alert_texts("labels", "ticket"),
         runbook="counts-contradict",
         annotations={
             "summary": f"{promise.title}: {what}, "
             f"{{{{ $value | printf `%.0f` }}}} in the last {tier.long_label}.",
             "description": f"{texts.in_words(promise)} Its ratio cannot be believed until the counts agree.",
-            "dashboard": texts.dashboard(settings, promise, 6),
+            **texts.dashboards(settings, promise, 6),
             "runbook_url": texts.runbook(settings, "counts-contradict"),
-            **promise.annotations,
+            **promise.alert_texts("annotations", "ticket"),
         },
     )

@@ -103,6 +103,7 @@ class Promise:
     points: Points | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    """On its alerts; `page.labels/KEY` and the like (`alert_texts`) on those of one severity."""
     source: str = ""
 
     @property
@@ -117,6 +118,17 @@ class Promise:
     @property
     def severities(self) -> frozenset[Severity]:
         return POLICIES[self.policy]
+
+    def alert_texts(self, kind: Literal["labels", "annotations"], severity: Severity) -> dict[str, str]:
+        """The labels or annotations of the alerts of a severity, apart from what says what they are."""
+        own = f"{severity}.{kind}/"
+        found = (
+            dict(self.labels)
+            if kind == "labels"
+            else {k: v for k, v in self.annotations.items() if "/" not in k}
+        )
+        found |= {k.removeprefix(own): v for k, v in self.annotations.items() if k.startswith(own)}
+        return {key: value for key, value in found.items() if key not in ("severity", "service", "slo")}
 
     def tiers(self, step: float) -> tuple[Tier, ...]:
         """The tiers that can fire, whether or not the promise wants alerts from them."""

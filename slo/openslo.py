@@ -52,7 +52,10 @@ type Scalar = str | int | float
 
 
 class Metadata(_Model):
-    """`labels` and `annotations` go to every rule and alert of the promise."""
+    """`labels` go to every rule and alert of the promise, `annotations` to every alert.
+
+    An annotation `page.labels/KEY` or `ticket.annotations/KEY` is one of that alert alone: OpenSLO has no place for it.
+    """
 
     name: Name
     display_name: str = ""

@@ -21,6 +21,7 @@ def promise_group(promise: Promise, settings: Settings) -> Group:
     """What is recorded and alerted on for one promise."""
     recorder = Recorder(
         step=settings.step_seconds,
+        settle=settings.settle_seconds,
         heartbeat=heartbeat(settings.heartbeat, settings.matchers),
         temporality=settings.temporality,
         matchers=settings.matchers,

@@ -1,14 +1,19 @@
 """PromQL for counting events exactly.
 
 `increase()` estimates: it extrapolates to the ends of its range, so its results are no integers, and what it says of
-neighbouring ranges does not add up. Here each step records the difference between a series now and the last that was
-seen of it a step ago. Such differences telescope: their sum over any window is what the counter grew by in it.
+neighbouring ranges does not add up. Here each step records the difference between the last sample in it and the last
+before it. Such differences telescope: their sum over any window is what the counter grew by in it.
 
+- a step ends `settle` seconds before the rule is evaluated: a sample bears the time at which its scrape began, and is
+  stored when it has ended. Of a step that ends now, a sample on its way would be missed, and in the next step it would
+  be the one before: what it adds would be counted in neither, for ever;
 - a reset counts what has come since it;
 - after a gap (a scrape that failed, a shard that was evicted) the difference reaches back to the last sample before it,
-  at most `BRIDGED_STEPS`, so nothing is lost and nothing is counted twice;
-- a series seen for the first time counts nothing, whatever its value: a Prometheus that starts anew must not take the
-  whole history for a minute's events. The counter shard exports a new series at zero first, so its first event counts.
+  at most `BRIDGED_STEPS`, so nothing is lost and nothing is counted twice. Staleness is not asked: a series that ends
+  in the middle of a step has counted until then;
+- a series seen for the first time counts from its first sample on, whatever its value: a Prometheus that starts anew
+  must not take the whole history for a minute's events. The counter shard exports a new series at zero first, so its
+  first event counts, even if it shows in the same step.
 """
 
 from __future__ import annotations
@@ -39,25 +44,30 @@ class UnreadableQuery(Exception):
     """A query that cannot be turned into increases."""
 
 
-def increases(events: Events, *, step: float, temporality: Temporality, matchers: Mapping[str, str]) -> str:
-    """How many events there were in the last step: one sample without labels, 0 where no series is there."""
+def increases(
+    events: Events, *, step: float, settle: float, temporality: Temporality, matchers: Mapping[str, str]
+) -> str:
+    """How many events there were in the last settled step: one sample without labels, 0 where no series is there."""
     if not isinstance(events, CatalogEvents):
-        return f"(sum({increases_of_query(events.query, step=step, temporality=temporality)}) or {NOTHING})"
+        query = increases_of_query(events.query, step=step, settle=settle, temporality=temporality)
+        return f"(sum({query}) or {NOTHING})"
     parts = [
-        f"(sum({_increase(series_of(s, matchers), step, temporality)}) or {NOTHING})"
+        f"(sum({_increase(series_of(s, matchers), step, settle, temporality)}) or {NOTHING})"
         for s in events.selections
     ]
     return " + ".join(parts)
 
 
-def increases_of_query(query: str, *, step: float, temporality: Temporality = "cumulative") -> str:
+def increases_of_query(
+    query: str, *, step: float, settle: float = 0.0, temporality: Temporality = "cumulative"
+) -> str:
     """A query over `{{.window}}` with each `rate` or `increase` of a plain series replaced by its exact increase.
 
     Sums and quotients of rates keep their meaning: rates over one window differ from increases by a constant.
     Raises UnreadableQuery if the window occurs elsewhere.
     """
     replaced = _INCREASE.sub(
-        lambda found: f"({_increase(found['series'].strip(), step, temporality)})", query
+        lambda found: f"({_increase(found['series'].strip(), step, settle, temporality)})", query
     )
     if ".window" in replaced:
         raise UnreadableQuery("{{.window}} may stand only in rate(series{…}[{{.window}}]) or increase(…)")
@@ -113,8 +123,16 @@ def _matchers(where: tuple[Condition, ...]) -> list[str]:
     return found
 
 
-def _increase(series: str, step: float, temporality: Temporality) -> str:
+def _increase(series: str, step: float, settle: float, temporality: Temporality) -> str:
     if temporality == "delta":
-        return f"sum_over_time({series}[{promql(step)}])"
-    before = f"last_over_time({series}[{promql(BRIDGED_STEPS * step)}] offset {promql(step)})"
-    return f"({series} - {before} >= 0) or ({series} and {before})"
+        return f"sum_over_time({_range(series, step, settle)})"
+    within = _range(series, step, settle)
+    before = f"last_over_time({_range(series, BRIDGED_STEPS * step, step + settle)})"
+    return (
+        f"(last_over_time({within}) - ({before} or min_over_time({within})) >= 0) or last_over_time({within})"
+    )
+
+
+def _range(series: str, seconds: float, ago: float) -> str:
+    offset = f" offset {promql(ago)}" if ago else ""
+    return f"{series}[{promql(seconds)}]{offset}"

@@ -25,6 +25,7 @@ class Recorder:
     """Writes recording rules. `heartbeat` is a selector; `matchers` restrict every catalog series."""
 
     step: float
+    settle: float
     heartbeat: str
     temporality: Temporality = "cumulative"
     matchers: Mapping[str, str]
@@ -74,7 +75,13 @@ class Recorder:
 
     def _increase(self, indicator: Counted, side: str) -> str:
         events = indicator.part if side == "part" else indicator.total
-        return increases(events, step=self.step, temporality=self.temporality, matchers=self.matchers)
+        return increases(
+            events,
+            step=self.step,
+            settle=self.settle,
+            temporality=self.temporality,
+            matchers=self.matchers,
+        )
 
     def _constants(self, promise: Promise) -> list[Record]:
         values = (

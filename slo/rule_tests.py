@@ -40,10 +40,12 @@ def rule_test(promise: Promise, settings: Settings, rule_file: str) -> str | Non
 
 
 def _test(promise: Promise, settings: Settings, scenario: Scenario) -> dict[str, Any]:
-    step = settings.step_seconds
-    last = len(scenario.history) - 1
+    step, delay = settings.step_seconds, settings.delay_steps
+    last = len(scenario.history) - 1 + delay
     expectations = [
-        _expect(f"count({_firing(promise, severity)}) or vector(0)", at * step, [("{}", float(fires))])
+        _expect(
+            f"count({_firing(promise, severity)}) or vector(0)", (at + delay) * step, [("{}", float(fires))]
+        )
         for at, severity, fires in scenario.checks
     ]
     expectations += [
@@ -70,7 +72,7 @@ def _test(promise: Promise, settings: Settings, scenario: Scenario) -> dict[str,
 
 def _contradiction(promise: Promise, settings: Settings) -> dict[str, Any]:
     """More good events than events: an alert, and a budget that is whole, not more than whole."""
-    step = settings.step_seconds
+    step, at = settings.step_seconds, (20 + settings.delay_steps) * settings.step_seconds
     indicator = promise.indicator
     assert isinstance(indicator, Counted)
     assert isinstance(indicator.part, CatalogEvents)
@@ -96,8 +98,8 @@ def _contradiction(promise: Promise, settings: Settings) -> dict[str, Any]:
         "interval": promql(step),
         "input_series": inputs,
         "promql_expr_test": [
-            _expect(firing, 20 * step, [("{}", 1.0)]),
-            _expect(budget, 20 * step, [("{}", 1.0)]),
+            _expect(firing, at, [("{}", 1.0)]),
+            _expect(budget, at, [("{}", 1.0)]),
         ],
     }
 

@@ -83,7 +83,7 @@ def service_tests(
         ),
     ]
     found.append(_gap(test, coverage, promise))
-    found.append(_spent(test, stages, policy, promise))
+    found.append(_spent(test, stages, policy, promise, settings.delay_steps))
     return found
 
 
@@ -105,7 +105,7 @@ def _gap(test: Callable[..., dict[str, Any]], coverage: str, promise: Promise) -
 
 
 def _spent(
-    test: Callable[..., dict[str, Any]], stages: list[str], policy: Policy, promise: Promise
+    test: Callable[..., dict[str, Any]], stages: list[str], policy: Policy, promise: Promise, delay: int
 ) -> dict[str, Any]:
     """Between the first and the second stage: the first is told, the second is not."""
     spent = (
@@ -115,5 +115,5 @@ def _spent(
     )
     bad = round(spent * float(promise.budget) * VOLUME * 100)
     history = per_step([Segment(steps=20, good=VOLUME * 100 - bad, bad=bad)])
-    firing = [(20, alert, index == 0) for index, alert in enumerate(stages)]
+    firing = [(20 + delay, alert, index == 0) for index, alert in enumerate(stages)]
     return test(f"{spent:.1%} of a budget is spent", history, [float(n) for n in range(21)], firing)

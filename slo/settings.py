@@ -47,10 +47,10 @@ class Receivers(BaseModel):
 
 
 class Settings(BaseModel):
-    """`step_seconds` is how often rules are evaluated.
+    """`step_seconds` is how often rules are evaluated, `settle_seconds` how long a sample may take to be stored.
 
-    Below a minute it is for tests that compress time: with periods made shorter by as much, an hour's burn is played in
-    a minute by the same rules.
+    A step below a minute is for tests that compress time: with periods made shorter by as much, an hour's burn is
+    played in a minute by the same rules.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,6 +64,7 @@ class Settings(BaseModel):
     analytics_engine_dataset: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
     temporality: Literal["cumulative", "delta"] = "cumulative"
     step_seconds: Annotated[float, Field(gt=0)] = MINUTE
+    settle_seconds: Annotated[float, Field(ge=0)] = 8.0
     names: Literal["lumigate", "sloth"] = "lumigate"
 
     @model_validator(mode="after")
@@ -71,6 +72,19 @@ class Settings(BaseModel):
         if self.heartbeat not in {metric.name for metric in METRICS}:
             raise ValueError(f"heartbeat: the catalog has no metric {self.heartbeat!r}")
         return self
+
+    @model_validator(mode="after")
+    def _settles_within_a_step(self) -> Self:
+        if self.settle_seconds >= self.step_seconds:
+            raise ValueError(
+                f"settle_seconds: {self.settle_seconds:g} is not shorter than a step of {self.step_seconds:g} s"
+            )
+        return self
+
+    @property
+    def delay_steps(self) -> int:
+        """How many steps after a sample that lies exactly on a step its growth is recorded."""
+        return 1 if self.settle_seconds else 0
 
 
 def load_settings(path: Path) -> Settings:

@@ -1,7 +1,8 @@
 """Sloth's `prometheus/v1` specs, turned into OpenSLO: so that a team can bring theirs.
 
 https://github.com/slok/sloth/blob/main/pkg/prometheus/api/v1/v1.go. Queries stay as they are; what is generated from
-them is ours. With `lumigate slo build --names sloth` the numbers are recorded under Sloth's names too.
+them is ours. With `lumigate slo build --names sloth` the numbers are recorded under Sloth's names too, and alerts bear
+its labels. An alert's `severity` stays ours, `page` or `ticket`: the routing and the muting go by it.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Sli(_Model):
 
 
 class AlertSpec(_Model):
-    """A page or a ticket. Its own labels and annotations have no place in OpenSLO."""
+    """A page or a ticket. Its own labels and annotations become annotations of the promise that say whose they are."""
 
     disable: bool = False
     labels: dict[str, str] = {}
@@ -142,7 +143,7 @@ def _document(spec: Spec, slo: Slo, period: str) -> str:
             "name": _name(slo.name),
             "displayName": slo.alerting.name or slo.name,
             "labels": {**spec.labels, **slo.labels, **slo.alerting.labels},
-            "annotations": slo.alerting.annotations,
+            "annotations": {**slo.alerting.annotations, **_of_one_alert(slo.alerting)},
         },
         "spec": {
             "description": slo.description or slo.alerting.name or slo.name,
@@ -155,6 +156,15 @@ def _document(spec: Spec, slo: Slo, period: str) -> str:
         },
     }
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _of_one_alert(alerting: Alerting) -> dict[str, str]:
+    return {
+        f"{severity}.{kind}/{key}": value
+        for severity, alert in (("page", alerting.page_alert), ("ticket", alerting.ticket_alert))
+        for kind, texts in (("labels", alert.labels), ("annotations", alert.annotations))
+        for key, value in texts.items()
+    }
 
 
 def _source(query: str) -> dict[str, Any]:

@@ -23,11 +23,7 @@ _SAME: Final[Mapping[str, str]] = {
 
 def sloth_records(promise: Promise, step: float) -> list[Record]:
     """Aliases, with the labels `sloth_id`, `sloth_service`, `sloth_slo` and `sloth_window`."""
-    labels = {
-        "sloth_id": f"{promise.service}-{promise.name}",
-        "sloth_service": promise.service,
-        "sloth_slo": promise.name,
-    }
+    labels = sloth_identity(promise)
     info = {"sloth_mode": "cli-gen-prom", "sloth_spec": "prometheus/v1", "sloth_version": "lumigate"}
     windows = {w for tier in tiers(promise.period, step) for w in (tier.long, tier.short)} | {promise.period}
     found = []
@@ -57,6 +53,15 @@ def sloth_records(promise: Promise, step: float) -> list[Record]:
         Record(record="sloth_slo_info", expr="vector(1)", labels={**promise.labels, **labels, **info})
     )
     return found
+
+
+def sloth_identity(promise: Promise) -> dict[str, str]:
+    """The labels by which Sloth names a promise."""
+    return {
+        "sloth_id": f"{promise.service}-{promise.name}",
+        "sloth_service": promise.service,
+        "sloth_slo": promise.name,
+    }
 
 
 def _bare(value: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import httpx
@@ -142,6 +142,11 @@ def read_analytics_engine(
                 total={float(w): _number(row, f"total_{w}") for w in windows},
                 bad_since=bad_since,
             )
+    if found.readings and not any(total for one in found.readings.values() for total in one.total.values()):
+        # there is no heartbeat among points: idle cannot be told from broken, and a gate must not open on nothing
+        empty = "not one data point in the period: is the dataset right, and does the Worker write to it?"
+        readings = {name: replace(one, coverage=0.0) for name, one in found.readings.items()}
+        return Found(readings=readings, notes=[*found.notes, empty])
     return found
 
 

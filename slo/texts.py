@@ -55,17 +55,28 @@ def in_words(promise: Promise) -> str:
     return f"{promise.description.rstrip('.')}. Objective: {promise.percent} over {days:g} days."
 
 
-def dashboard(settings: Settings, promise: Promise, hours: float) -> str:
-    """A link to the dashboard that shows the cause, over the hours that matter, up to this evaluation."""
+def dashboards(settings: Settings, promise: Promise, hours: float) -> dict[str, str]:
+    """Links to the dashboard that shows the cause, and to the budget where that is another one."""
     boards = settings.dashboards
-    variables = urlencode({"var-service": promise.service, "var-slo": promise.name})
+    found = {"dashboard": _dashboard(settings, promise, boards.uid(promise.name), hours)}
+    if boards.uid(promise.name) != boards.slo:
+        found["budget_dashboard"] = _dashboard(settings, promise, boards.slo, hours)
+    return found
+
+
+def _dashboard(settings: Settings, promise: Promise, uid: str, hours: float) -> str:
+    """Over the hours that matter, up to this evaluation, with the variables that the dashboard has."""
+    boards = settings.dashboards
+    variables = {"var-job": settings.matchers["job"]} if "job" in settings.matchers else {}
+    if uid == boards.slo:
+        variables |= {"var-service": promise.service, "var-slo": promise.name}
     value = "{{ . | first | value | printf `%.0f` }}"
     instants = [
         f"{{{{ with query `1000 * (time() - {seconds:.15g})` }}}}{value}{{{{ end }}}}"
         for seconds in (hours * 3600, 0)
     ]
-    uid = boards.uid(promise.name)
-    return f"{boards.grafana_url}/d/{uid}?from={instants[0]}&to={instants[1]}&{variables}"
+    query = "".join(f"&{pair}" for pair in urlencode(variables).split("&") if pair)
+    return f"{boards.grafana_url}/d/{uid}?from={instants[0]}&to={instants[1]}{query}"
 
 
 def runbook(settings: Settings, page: str) -> str:

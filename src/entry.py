@@ -39,3 +39,72 @@ class MetricsShard(DurableObject):
 
     async def alarm(self, alarm_info: Any = None) -> None:
         await self._shard.alarm()
+
+
+class TenantLedger(DurableObject):
+    """A tenant's budgets and exact limits: the single writer of its numbers."""
+
+    def __init__(self, ctx: Any, env: Any) -> None:
+        super().__init__(ctx, env)
+        self._ledger = isolate.open_ledger(self.ctx)
+
+    async def reserve(self, text: str) -> str:
+        return self._ledger.reserve(text)
+
+    async def settle(self, text: str) -> str:
+        return self._ledger.settle(text)
+
+    async def usage(self, text: str) -> str:
+        return self._ledger.usage(text)
+
+
+class Session(DurableObject):
+    """One coding session: its turns in order, sealed, and gone when idle."""
+
+    def __init__(self, ctx: Any, env: Any) -> None:
+        super().__init__(ctx, env)
+        self._session = isolate.open_session(self.ctx)
+
+    async def create(self, message: Any) -> Any:
+        return await self._session.create(message)
+
+    async def begin(self, message: Any) -> Any:
+        return self._session.begin(message)
+
+    async def commit(self, message: Any) -> Any:
+        return self._session.commit(message)
+
+    async def abandon(self, message: Any) -> Any:
+        return self._session.abandon(message)
+
+    async def read(self, message: Any) -> Any:
+        return self._session.read(message)
+
+    async def remove(self, message: Any) -> Any:
+        return await self._session.remove(message)
+
+    async def alarm(self, alarm_info: Any = None) -> None:
+        await self._session.alarm()
+
+
+class SessionIndex(DurableObject):
+    """All sessions of one subject, so that they can be forgotten together."""
+
+    def __init__(self, ctx: Any, env: Any) -> None:
+        super().__init__(ctx, env)
+        self._index = isolate.open_session_index(self.ctx)
+
+    async def add(self, message: Any) -> Any:
+        return await self._index.add(message)
+
+    async def touch(self, message: Any) -> Any:
+        return await self._index.touch(message)
+
+    async def drop(self, message: Any) -> Any:
+        return self._index.drop(message)
+
+    async def names(self) -> Any:
+        return self._index.names()
+
+    async def alarm(self, alarm_info: Any = None) -> None:
+        await self._index.alarm()

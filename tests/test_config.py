@@ -36,11 +36,11 @@ def test_a_whole_environment_is_read() -> None:
         OTEL_SERVICE_NAME="gw",
     )
     assert settings.environment == "test"
-    assert settings.jwt_leeway_seconds == 0
-    assert settings.cache_l1_bytes == 1 << 20
+    assert settings.auth.leeway_seconds == 0
+    assert settings.cache.l1_bytes == 1 << 20
     assert settings.upstream_timeout_seconds == 12.5
     assert [route.model for route in settings.models["fast"]] == ["gpt-4o-mini"]
-    assert [key.tenant for key in settings.api_keys] == ["acme"]
+    assert [key.tenant for key in settings.auth.api_keys] == ["acme"]
     assert settings.providers["openai"].base_url == "https://upstream.example/v1"
     assert settings.telemetry.service_name == "gw"
 
@@ -159,7 +159,7 @@ def test_token_settings_come_all_together_or_not_at_all(name: str) -> None:
 
 def test_a_gateway_that_nobody_could_enter_does_not_start() -> None:
     tokens = {"JWT_ISSUER": None, "JWT_AUDIENCE": None, "JWKS_URL": None}
-    assert make_settings(**tokens).jwt_issuer is None
+    assert make_settings(**tokens).auth.issuers == ()
     assert problem(**tokens, API_KEYS=None).startswith("JWT_ISSUER: missing")
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from local import cli
 from lumigate import config, metrics_settings
+from lumigate.auth import settings as auth_settings
+from lumigate.sessions import settings as sessions
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -21,6 +23,8 @@ _PREFIXES = {"OTEL_BSP", "OTEL_BLRP", "OTEL_EXPORTER_OTLP", "LUMIGATE_TELEMETRY_
 def settings_read() -> Iterator[str]:
     yield from config._Environment.model_fields
     yield from metrics_settings._Environment.model_fields
+    yield from auth_settings._Environment.model_fields
+    yield from sessions._Environment.model_fields
     for provider in config.PROVIDER_BASE_URLS:
         yield from (f"{provider.upper()}_API_KEY", f"{provider.upper()}_BASE_URL")
     for path in (ROOT / "src/lumigate/telemetry").rglob("*.py"):

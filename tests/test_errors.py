@@ -9,23 +9,31 @@ import pytest
 
 from lumigate import errors
 from lumigate.errors import (
+    BudgetExceeded,
+    AdminStoreUnavailable,
     BodyTooLarge,
     CallerError,
     ClientGone,
     ConfigurationError,
     CostCeilingExceeded,
+    CredentialStoreUnavailable,
     GeoDenied,
     ImportFailed,
     InternalError,
     InvalidJson,
     InvalidRequest,
     KeysUnavailable,
+    LimitsUnavailable,
     LumigateError,
     MethodNotAllowed,
+    MissingScope,
+    NotConfigured,
     PersonalDataRefused,
     RateLimited,
     ShardsUnavailable,
+    TokensLimited,
     Unauthenticated,
+    UnknownApiKeyId,
     UnknownModel,
     UnknownRoute,
     UnsupportedByProvider,
@@ -48,6 +56,10 @@ REQUEST, AUTH, LIMIT, UPSTREAM, SERVER = (
     "server_error",
 )
 
+OVER_BUDGET = BudgetExceeded(
+    period="day", budget_usd=5, left_usd=0.01, needed_usd=0.02, retry_after_seconds=7200
+)
+
 TABLE: list[tuple[LumigateError, int, str, str]] = [
     (InvalidJson("half"), 400, REQUEST, "invalid_json"),
     (InvalidRequest("is wrong", "model"), 400, REQUEST, "invalid_request"),
@@ -62,12 +74,22 @@ TABLE: list[tuple[LumigateError, int, str, str]] = [
     *(
         (Unauthenticated(reason), 401, AUTH, f"token_{reason}")
         for reason in Unauthenticated.MESSAGES
-        if reason != "unknown_api_key"
+        if "api_key" not in reason
     ),
+    (Unauthenticated("api_key_expired"), 401, AUTH, "api_key_expired"),
+    (Unauthenticated("api_key_revoked"), 401, AUTH, "api_key_revoked"),
+    (CredentialStoreUnavailable(), 503, SERVER, "store_unavailable"),
+    (MissingScope("model", ("premium",)), 403, "permission_error", "missing_scope"),
+    (UnknownApiKeyId(), 404, REQUEST, "unknown_api_key_id"),
+    (AdminStoreUnavailable(), 503, SERVER, "admin_store_unavailable"),
+    (NotConfigured("API_KEY_PEPPER"), 501, SERVER, "not_configured"),
     (Unauthenticated("unknown_api_key"), 401, AUTH, "invalid_api_key"),
     (KeysUnavailable(), 503, SERVER, "keys_unavailable"),
     (PersonalDataRefused(("email",)), 400, REQUEST, "personal_data"),
     (RateLimited(60), 429, LIMIT, "rate_limited"),
+    (TokensLimited(5000, 1000, None), 429, LIMIT, "tokens_limited"),
+    (OVER_BUDGET, 429, "insufficient_quota", "budget_exceeded"),
+    (LimitsUnavailable(), 503, SERVER, "limits_unavailable"),
     (ClientGone(), 499, REQUEST, "client_abort"),
     (UpstreamTimeout("openai", 60.0), 504, UPSTREAM, "upstream_timeout"),
     (UpstreamUnreachable("openai"), 502, UPSTREAM, "upstream_unreachable"),
@@ -142,8 +164,18 @@ def test_a_401_carries_a_challenge(reason: str) -> None:
 def test_who_may_try_again_is_told_when() -> None:
     assert RateLimited(10).headers == {"retry-after": "10"}
     assert KeysUnavailable().headers == {"retry-after": "5"}
+    assert LimitsUnavailable().headers == {"retry-after": "5"}
+    assert TokensLimited(50, 100, 7).headers == {"retry-after": "7"}
     assert UpstreamRateLimited("openai", "7").headers == {"retry-after": "7"}
     assert UpstreamRateLimited("openai", None).headers == {}
+
+
+def test_whom_a_limit_keeps_out_for_long_is_told_not_to_try_again() -> None:
+    """The official clients obey `x-should-retry`."""
+    assert OVER_BUDGET.headers == {"retry-after": "7200", "x-should-retry": "false"}
+    assert "budget of the day is 5 USD" in OVER_BUDGET.message
+    never = TokensLimited(5000, 1000, None)
+    assert (never.headers, never.param) == ({"x-should-retry": "false"}, "max_tokens")
 
 
 def test_a_wrong_field_is_named_and_an_unknown_model_gets_a_hint() -> None:

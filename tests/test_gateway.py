@@ -444,14 +444,23 @@ async def test_no_secret_is_written_down_anywhere() -> None:
         assert secret not in written
 
 
-async def test_a_fresh_answer_is_neither_looked_for_nor_kept() -> None:
+async def test_an_answer_that_must_not_be_stored_is_neither_looked_for_nor_kept() -> None:
     rig = with_upstream(json_answer(completion("one")), json_answer(completion("two")))
-    await rig.send(headers=FRESH)
-    response = await rig.send(headers={**WITH_KEY, "cache-control": "max-age=0, No-Cache"})
-    assert response.headers["x-lumigate-cache"] == "bypass"
+    for _ in range(2):
+        response = await rig.send(headers=FRESH)
+        assert response.headers["x-lumigate-cache"] == "bypass"
     await rig.ports.background.run()
     assert rig.ports.key_value is not None
     assert rig.ports.key_value.values == {}
+
+
+async def test_a_fresh_answer_is_asked_for_and_kept_for_others() -> None:
+    rig = with_upstream(json_answer(completion("one")), json_answer(completion("two")))
+    await rig.send()
+    response = await rig.send(headers={**WITH_KEY, "cache-control": "max-age=0, No-Cache"})
+    assert response.headers["x-lumigate-cache"] == "bypass"
+    assert b"two" in await whole_body(response)
+    assert b"two" in await whole_body(await rig.send())
 
 
 async def test_a_stream_is_replayed_from_the_cache_as_the_same_events() -> None:
@@ -689,7 +698,7 @@ async def test_an_answer_never_waits_for_an_export() -> None:
 
 async def test_an_isolate_serves_requests_side_by_side_without_mixing_them() -> None:
     rig = with_upstream(*(json_answer(completion(str(number))) for number in range(20)))
-    bodies = [{**CHAT_BODY, "user": str(number)} for number in range(20)]
+    bodies = [{**CHAT_BODY, "seed": number} for number in range(20)]
     responses = await asyncio.gather(*(rig.send(body=body) for body in bodies))
     assert {response.status for response in responses} == {200}
     assert len({event["trace_id"] for event in rig.events}) == 20

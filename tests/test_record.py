@@ -18,6 +18,7 @@ from tests.fakes import (
     Observed,
     ScopeUnderTest,
     fake_ports,
+    make_gateway,
     make_scope,
     make_settings,
 )
@@ -232,3 +233,16 @@ def test_a_sink_that_fails_is_counted_and_the_rest_is_written(sink: str) -> None
 )
 def test_a_time_is_written_in_utc_to_the_millisecond(time_ns: int, text: str) -> None:
     assert rfc3339(time_ns) == text
+
+
+async def test_a_routes_first_request_lays_down_the_outcomes_that_have_not_happened() -> None:
+    """A failure counts from its second sample on: its series must be there, at zero, before it happens."""
+    rig = make_gateway()
+    await rig.send("GET", "/v1/models", body=b"")
+    (data,) = [d for d in rig.gateway.telemetry.collect_deltas() if d.name == "lumigate.request.outcomes"]
+    told = {
+        (point.attributes["http.route"], point.attributes["lumigate.outcome"]): point for point in data.points
+    }
+    assert set(told) == {("/v1/models", outcome) for outcome in catalog.OUTCOME.values or ()}
+    assert told["/v1/models", "complete"].value == 1
+    assert told["/v1/models", "error"].value == 0

@@ -11,10 +11,12 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from local import toolchain
+from local.bundle.bytecode import compile_sources
 from local.bundle.imports import Import, imports_of_file, module_name
 from local.bundle.report import BundleReport, Module
-from local.bundle.stage import stage
+from local.bundle.stage import Staged, stage
 from local.bundle.start_up import StartUp, start_up
+from local.bundle_limits import Weight, passed
 from local.exclusive import exclusive
 from local.pins import Pins
 
@@ -45,18 +47,15 @@ def bundle(
     """Build what would be deployed from the checkout `root`, and check it.
 
     `python_modules` replaces the locked wheels of this checkout. Raises `SettingsMalformed`,
-    `ToolchainMissing` and `StartUpBroken`; what is wrong with the bundle itself is in the report's `problems`.
+    `ToolchainMissing`, `CompilerBroken` and `StartUpBroken`; what is wrong with the bundle itself is in the report's
+    `problems`.
     """
     pins = Pins.read(root)
     progress("vendoring the locked wheels")
     vendored = python_modules or toolchain.python_modules()
     with exclusive(root / ".cache" / "bundle.lock"):
         progress("laying out the bundle")
-        staged = stage(
-            src=root / "src", python_modules=vendored, build=root / ".cache" / "bundle", unused=pins.unused
-        )
-        if (root / "wrangler.toml").is_file():
-            shutil.copyfile(root / "wrangler.toml", staged.folder / "wrangler.toml")
+        staged = lay_out(root, root / ".cache" / "bundle", python_modules=vendored)
         modules = tuple(_listed(staged.folder))
         raw_bytes, compressed_bytes = _weigh(staged.folder)
         uses, problems = _uses(root)
@@ -75,15 +74,16 @@ def bundle(
     if outcome is not None:
         missing, more = _judge(outcome, uses)
         problems += more
-    if compressed_bytes > pins.budget_compressed_bytes:
-        problems.append(
-            f"{compressed_bytes:,} bytes compressed pass the budget of {pins.budget_compressed_bytes:,}"
-            " (budget_compressed_bytes in pyproject.toml)"
-        )
-    return BundleReport(
-        raw_bytes=raw_bytes,
+    weight = Weight(
         compressed_bytes=compressed_bytes,
-        budget_compressed_bytes=pins.budget_compressed_bytes,
+        raw_bytes=raw_bytes,
+        modules=len(modules),
+        memory_bytes=None if outcome is None else outcome.memory_bytes,
+    )
+    problems += passed(weight, pins.limits)
+    return BundleReport(
+        weight=weight,
+        limits=pins.limits,
         modules=modules,
         removed=staged.removed,
         missing=missing,
@@ -91,6 +91,20 @@ def bundle(
         start_seconds=None if outcome is None else outcome.start_seconds,
         problems=tuple(problems),
     )
+
+
+def lay_out(root: Path, folder: Path, *, python_modules: Path) -> Staged:
+    """Fill `folder` with what would be uploaded from the checkout `root`: shaken out, compiled, with wrangler.toml.
+
+    Raises `SettingsMalformed`, `ToolchainMissing` and `CompilerBroken`. What does not compile is uploaded as it is: the
+    check of the imports names it.
+    """
+    unused = Pins.read(root).unused
+    staged = stage(src=root / "src", python_modules=python_modules, build=folder, unused=unused)
+    compile_sources(folder)
+    if (root / "wrangler.toml").is_file():
+        shutil.copyfile(root / "wrangler.toml", folder / "wrangler.toml")
+    return staged
 
 
 def _contents(folder: Path) -> Iterator[tuple[Path, Path]]:

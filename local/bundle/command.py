@@ -8,7 +8,7 @@ import json
 import sys
 
 from local import wheels
-from local.bundle import StartUpBroken, bundle
+from local.bundle import CompilerBroken, StartUpBroken, bundle
 from local.pins import Pins, SettingsMalformed
 from local.toolchain import ROOT, ToolchainMissing
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
             pins = Pins.read(ROOT)
             wheels.relock(ROOT, packages=pins.packages, platform=pins.wheels)
         report = bundle(ROOT, progress=_progress)
-    except (SettingsMalformed, StartUpBroken, ToolchainMissing, wheels.PipFailed) as error:
+    except (CompilerBroken, SettingsMalformed, StartUpBroken, ToolchainMissing, wheels.PipFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if args.json:

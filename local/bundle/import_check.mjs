@@ -2,7 +2,7 @@
 //
 // Standard input is JSON: {pyodide, src, pythonModules, entries, probes}. `entries` are imported with the rules in
 // force, the first one timed; `probes` ([module, name or null]) are looked up afterwards with the rules lifted.
-// Answer: {start_seconds, import_seconds, loaded, failure: null | {entry, type, message, traceback},
+// Answer: {start_seconds, import_seconds, memory_bytes, loaded, failure: null | {entry, type, message, traceback},
 // unresolved: {"module" or "module:name": {reason, absent: the module not found, or null}}}.
 
 import { readFileSync } from "node:fs";
@@ -48,7 +48,7 @@ const worker = await startWorkerPython({
   options: { stdout: say, stderr: say },
 });
 const answer = {
-  start_seconds: worker.startSeconds, import_seconds: 0, loaded: [], failure: null, unresolved: {},
+  start_seconds: worker.startSeconds, import_seconds: 0, memory_bytes: 0, loaded: [], failure: null, unresolved: {},
 };
 const { pyodide } = worker;
 try {
@@ -57,7 +57,10 @@ try {
   for (const [index, entry] of spec.entries.entries()) {
     const began = clock();
     const failure = checkImport(entry);
-    if (index === 0) answer.import_seconds = (clock() - began) / 1000;
+    if (index === 0) {
+      answer.import_seconds = (clock() - began) / 1000;
+      answer.memory_bytes = pyodide._module.HEAP8.length;
+    }
     if (failure) {
       answer.failure = { entry, ...JSON.parse(failure) };
       break;

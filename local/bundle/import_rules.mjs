@@ -130,7 +130,7 @@ function copyFolder(FS, folder, target) {
   for (const item of readdirSync(folder, { withFileTypes: true })) {
     const [from, to] = [join(folder, item.name), `${target}/${item.name}`];
     if (item.isDirectory()) {
-      if (item.name !== "__pycache__") copyFolder(FS, from, to);
+      copyFolder(FS, from, to); // with the bytecode: what is uploaded is what Python sees
     } else {
       FS.writeFile(to, readFileSync(from), { canOwn: true });
     }

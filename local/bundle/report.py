@@ -1,9 +1,10 @@
 """What the bundle holds and what is wrong with it, for people and for machines."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from local.bundle.stage import Removed
+from local.bundle_limits import Limits, Weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,14 +19,13 @@ class Module:
 class BundleReport:
     """The figures, the list, and one line for each thing that is wrong.
 
-    `compressed_bytes` is one gzip stream over all contents, which is how wrangler counts an upload.
+    `weight.compressed_bytes` is one gzip stream over all contents, which is how wrangler counts an upload.
     `start_seconds` is Pyodide's own start in the run that measured `import_seconds`; both are None when
     nothing ran.
     """
 
-    raw_bytes: int
-    compressed_bytes: int
-    budget_compressed_bytes: int
+    weight: Weight
+    limits: Limits
     modules: tuple[Module, ...]
     removed: tuple[Removed, ...]
     missing: tuple[str, ...]
@@ -42,9 +42,10 @@ class BundleReport:
         """Return the report as JSON's types."""
         return {
             "ok": self.ok,
-            "raw_bytes": self.raw_bytes,
-            "compressed_bytes": self.compressed_bytes,
-            "budget_compressed_bytes": self.budget_compressed_bytes,
+            "raw_bytes": self.weight.raw_bytes,
+            "compressed_bytes": self.weight.compressed_bytes,
+            "memory_bytes": self.weight.memory_bytes,
+            "limits": asdict(self.limits),
             "modules": [{"name": module.name, "bytes": module.bytes} for module in self.modules],
             "missing": list(self.missing),
             "import_seconds": self.import_seconds,
@@ -63,16 +64,25 @@ class BundleReport:
         rows += [
             f"{size:>12,}  {reason}" for reason, size in sorted(by_reason.items(), key=lambda it: -it[1])
         ]
+        held = (
+            ("modules", self.weight.modules, self.limits.modules, ""),
+            ("raw", self.weight.raw_bytes, self.limits.raw_bytes, " bytes"),
+            ("compressed", self.weight.compressed_bytes, self.limits.compressed_bytes, " bytes"),
+            ("memory", self.weight.memory_bytes, self.limits.memory_bytes, " bytes"),
+        )
         rows += [
             "",
-            f"modules      {len(self.modules):>12,}",
-            f"raw          {self.raw_bytes:>12,} bytes",
-            f"compressed   {self.compressed_bytes:>12,} bytes"
-            f" ({self.compressed_bytes / self.budget_compressed_bytes:.0%} of the budget)",
+            *(
+                f"{name:<12} {found:>12,}{unit} ({found / limit:.0%} of the limit)"
+                for name, found, limit, unit in held
+                if found is not None
+            ),
         ]
         if self.import_seconds is not None and self.start_seconds is not None:
-            own = f"Pyodide's own start {self.start_seconds:.2f} s"
-            rows.append(f"import       {self.import_seconds:>12.2f} s ({own})")
+            ratio = self.import_seconds / self.start_seconds
+            rows.append(
+                f"{'import':<12} {ratio:>12.2f} of Pyodide's own start, this once (`lumigate bench bundle`)"
+            )
         if self.problems:
             rows += ["", *(f"error: {problem}" for problem in self.problems)]
         return "\n".join(rows)

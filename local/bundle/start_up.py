@@ -36,13 +36,15 @@ class Unresolved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartUp:
-    """What came of it: times, the modules loaded, the failure if any, and imports that resolve to nothing.
+    """What came of it.
 
-    Keys of `unresolved` are `module` or `module:name`.
+    Times, the interpreter's memory after the import, the modules loaded, the failure if any, and imports that resolve
+    to nothing. Keys of `unresolved` are `module` or `module:name`.
     """
 
     start_seconds: float
     import_seconds: float
+    memory_bytes: int
     loaded: tuple[str, ...]
     failure: Failure | None
     unresolved: Mapping[str, Unresolved]
@@ -80,6 +82,7 @@ def start_up(bundle: Path, *, entries: Sequence[str], probes: Sequence[tuple[str
     return StartUp(
         start_seconds=answer["start_seconds"],
         import_seconds=answer["import_seconds"],
+        memory_bytes=answer["memory_bytes"],
         loaded=tuple(answer["loaded"]),
         failure=None if failure is None else Failure(**failure),
         unresolved={key: Unresolved(**value) for key, value in answer["unresolved"].items()},

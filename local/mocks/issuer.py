@@ -1,4 +1,4 @@
-"""An issuer of tokens for development and tests: an RSA key, its key set over HTTP, and tokens good and bad.
+"""An issuer of tokens for development and tests: a key, its key set over HTTP, and tokens good and bad.
 
 The key may be kept in a file (mode 0600), so that another process, `lumigate token`, signs for the same
 gateway. Written over `cryptography` alone: a compact JWS is three base64url parts (RFC 7515, section 3.1).
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from local.mocks.wire import Exchange, WireRequest, WireServer
 
@@ -26,21 +27,41 @@ KEY_SET_PATH = "/.well-known/jwks.json"
 DAY_SECONDS = 86_400
 
 
+type PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+_DIGESTS: Mapping[str, hashes.HashAlgorithm] = {
+    "256": hashes.SHA256(),
+    "384": hashes.SHA384(),
+    "512": hashes.SHA512(),
+}
+_CURVES: Mapping[str, tuple[str, ec.EllipticCurve, int]] = {
+    "ES256": ("P-256", ec.SECP256R1(), 32),
+    "ES384": ("P-384", ec.SECP384R1(), 48),
+    "ES512": ("P-521", ec.SECP521R1(), 66),
+}
+"""Name, curve and bytes of a coordinate."""
+
+
 class SigningKey:
-    """An RSA key with its key id (the thumbprint of RFC 7638)."""
+    """A key for one algorithm with its key id (the thumbprint of RFC 7638)."""
 
-    __slots__ = ("_private", "jwk", "kid")
+    __slots__ = ("_private", "algorithm", "jwk", "kid")
 
-    def __init__(self, private: rsa.RSAPrivateKey) -> None:
-        self._private = private
-        numbers = private.public_key().public_numbers()
-        members = {"e": _encode_integer(numbers.e), "kty": "RSA", "n": _encode_integer(numbers.n)}
-        self.kid = encode(hashlib.sha256(json.dumps(members, separators=(",", ":")).encode()).digest())
-        self.jwk: dict[str, Any] = {**members, "kid": self.kid, "use": "sig", "alg": "RS256"}
+    def __init__(self, private: Any, algorithm: str = "RS256") -> None:
+        """`private` is a `PrivateKey` of the kind that the algorithm takes."""
+        self._private: PrivateKey = private
+        self.algorithm = algorithm
+        members = _public_members(private.public_key(), algorithm)
+        self.kid = encode(hashlib.sha256(_json(dict(sorted(members.items())))).digest())
+        self.jwk: dict[str, Any] = {**members, "kid": self.kid, "use": "sig", "alg": algorithm}
 
     @classmethod
-    def generate(cls) -> Self:
-        return cls(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    def generate(cls, algorithm: str = "RS256") -> Self:
+        if algorithm == "EdDSA":
+            return cls(ed25519.Ed25519PrivateKey.generate(), algorithm)
+        if algorithm in _CURVES:
+            return cls(ec.generate_private_key(_CURVES[algorithm][1]), algorithm)
+        return cls(rsa.generate_private_key(public_exponent=65537, key_size=2048), algorithm)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -69,12 +90,23 @@ class SigningKey:
             file.write(text)
 
     def sign(self, message: bytes) -> bytes:
-        return self._private.sign(message, padding.PKCS1v15(), hashes.SHA256())
+        """As JOSE writes it: for ES* that is r || s (RFC 7518, section 3.4)."""
+        private = self._private
+        if isinstance(private, ed25519.Ed25519PrivateKey):
+            return private.sign(message)
+        digest = _DIGESTS[self.algorithm[2:]]
+        if isinstance(private, ec.EllipticCurvePrivateKey):
+            size = _CURVES[self.algorithm][2]
+            r, s = decode_dss_signature(private.sign(message, ec.ECDSA(digest)))
+            return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+        if self.algorithm.startswith("PS"):
+            return private.sign(message, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
+        return private.sign(message, padding.PKCS1v15(), digest)
 
 
 def sign_token(key: SigningKey, claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:
-    """A compact JWS over `claims`, RS256. `header` changes or adds members; None leaves one out."""
-    members = {"alg": "RS256", "typ": "JWT", "kid": key.kid, **(header or {})}
+    """A compact JWS over `claims`. `header` changes or adds members; None leaves one out."""
+    members = {"alg": key.algorithm, "typ": "JWT", "kid": key.kid, **(header or {})}
     head = encode(_json({name: value for name, value in members.items() if value is not None}))
     message = f"{head}.{encode(_json(claims))}"
     return f"{message}.{encode(key.sign(message.encode('ascii')))}"
@@ -164,9 +196,9 @@ class Issuer(TokenMint):
     def jwks_url(self) -> str:
         return self._server.url + KEY_SET_PATH
 
-    def rotate(self, *, keep_old: bool = True) -> SigningKey:
+    def rotate(self, *, keep_old: bool = True, algorithm: str = "RS256") -> SigningKey:
         """Sign with a new key from now on; the old one stays published unless told otherwise."""
-        self.key = SigningKey.generate()
+        self.key = SigningKey.generate(algorithm)
         self.published = [*self.published, self.key] if keep_old else [self.key]
         return self.key
 
@@ -192,6 +224,18 @@ class Issuer(TokenMint):
 def encode(data: bytes) -> str:
     """Base64url without padding (RFC 7515, section 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def _public_members(public: Any, algorithm: str) -> dict[str, str]:
+    """What RFC 7638 takes the thumbprint of."""
+    if algorithm == "EdDSA":
+        return {"crv": "Ed25519", "kty": "OKP", "x": encode(public.public_bytes_raw())}
+    numbers = public.public_numbers()
+    if algorithm in _CURVES:
+        name, _, size = _CURVES[algorithm]
+        x, y = (encode(value.to_bytes(size, "big")) for value in (numbers.x, numbers.y))
+        return {"crv": name, "kty": "EC", "x": x, "y": y}
+    return {"e": _encode_integer(numbers.e), "kty": "RSA", "n": _encode_integer(numbers.n)}
 
 
 def _encode_integer(value: int) -> str:

@@ -66,7 +66,9 @@ class Exchange:
     async def write(self, data: bytes) -> None:
         """Send one chunk; waits while the client reads slowly."""
         self._transport.write(b"%x\r\n%s\r\n" % (len(data), data))
-        if not self._writable.is_set():
+        if self._transport.is_closing():
+            await asyncio.sleep(0)  # the client has gone: the turn in which that is noticed
+        elif not self._writable.is_set():
             await self._writable.wait()
 
     def end(self) -> None:

@@ -29,3 +29,11 @@ class SqliteBlobs:
 
     async def delete(self, key: str) -> None:
         self._database.write("DELETE FROM blobs WHERE key = ?", (key,))
+
+    async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        rows = self._database.read(
+            "SELECT key FROM blobs WHERE key > ? AND key >= ? AND key < ? ORDER BY key LIMIT ?",
+            (cursor or "", prefix, prefix + "\U0010ffff", limit + 1),
+        )
+        names = [row[0] for row in rows[:limit]]
+        return names, names[-1] if len(rows) > limit else None

@@ -5,23 +5,33 @@ Signatures are as JOSE writes them, and WebCrypto too: for ES* that is r || s, n
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from lumigate.auth import base64url
+from lumigate.auth.algorithms import ALGORITHMS, ECDSA, EDDSA, PSS, RSASSA, Algorithm
+from lumigate.auth.jwk import public_members
 from lumigate.ports import VerifyKey
 
 type Check = Callable[[bytes, bytes], None]
 """Takes a signature and a message; raises `InvalidSignature` or `ValueError` where they do not match."""
 
-_MINIMUM_RSA_BITS = 2048  # RFC 7518, section 3.3
+_DIGESTS: Mapping[str, hashes.HashAlgorithm] = {
+    "SHA-256": hashes.SHA256(),
+    "SHA-384": hashes.SHA384(),
+    "SHA-512": hashes.SHA512(),
+}
+_CURVES: Mapping[str, ec.EllipticCurve] = {
+    "P-256": ec.SECP256R1(),
+    "P-384": ec.SECP384R1(),
+    "P-521": ec.SECP521R1(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,70 +42,44 @@ class LocalVerifyKey:
     check: Check
 
 
-def _rsa_numbers(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey:
-    _expect(jwk, "kty", "RSA")
-    key = rsa.RSAPublicNumbers(e=_integer(jwk, "e"), n=_integer(jwk, "n")).public_key()
-    if key.key_size < _MINIMUM_RSA_BITS:
-        raise ValueError(f"an RSA key of {key.key_size} bits is too short")
-    return key
+def _rsa_key(jwk: Mapping[str, str]) -> rsa.RSAPublicKey:
+    return rsa.RSAPublicNumbers(e=_integer(jwk["e"]), n=_integer(jwk["n"])).public_key()
 
 
-def _pkcs1(digest: hashes.HashAlgorithm) -> Callable[[Mapping[str, Any]], Check]:
-    def build(jwk: Mapping[str, Any]) -> Check:
-        key = _rsa_numbers(jwk)
-        return lambda signature, message: key.verify(signature, message, padding.PKCS1v15(), digest)
-
-    return build
+def _pkcs1(jwk: Mapping[str, str], algorithm: Algorithm) -> Check:
+    key, digest = _rsa_key(jwk), _DIGESTS[algorithm.hash]
+    return lambda signature, message: key.verify(signature, message, padding.PKCS1v15(), digest)
 
 
-def _pss(digest: hashes.HashAlgorithm) -> Callable[[Mapping[str, Any]], Check]:
+def _pss(jwk: Mapping[str, str], algorithm: Algorithm) -> Check:
+    key, digest = _rsa_key(jwk), _DIGESTS[algorithm.hash]
     scheme = padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size)
-
-    def build(jwk: Mapping[str, Any]) -> Check:
-        key = _rsa_numbers(jwk)
-        return lambda signature, message: key.verify(signature, message, scheme, digest)
-
-    return build
+    return lambda signature, message: key.verify(signature, message, scheme, digest)
 
 
-def _ecdsa(
-    name: str, curve: ec.EllipticCurve, digest: hashes.HashAlgorithm
-) -> Callable[[Mapping[str, Any]], Check]:
-    size = (curve.key_size + 7) // 8
+def _ecdsa(jwk: Mapping[str, str], algorithm: Algorithm) -> Check:
+    size, scheme = algorithm.coordinate_bytes, ec.ECDSA(_DIGESTS[algorithm.hash])
+    numbers = ec.EllipticCurvePublicNumbers(_integer(jwk["x"]), _integer(jwk["y"]), _CURVES[algorithm.curve])
+    key = numbers.public_key()
 
-    def build(jwk: Mapping[str, Any]) -> Check:
-        _expect(jwk, "kty", "EC")
-        _expect(jwk, "crv", name)
-        key = ec.EllipticCurvePublicNumbers(_integer(jwk, "x"), _integer(jwk, "y"), curve).public_key()
+    def check(signature: bytes, message: bytes) -> None:
+        if len(signature) != 2 * size:
+            raise InvalidSignature
+        r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
+        key.verify(encode_dss_signature(r, s), message, scheme)
 
-        def check(signature: bytes, message: bytes) -> None:
-            if len(signature) != 2 * size:
-                raise InvalidSignature
-            r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
-            key.verify(encode_dss_signature(r, s), message, ec.ECDSA(digest))
-
-        return check
-
-    return build
+    return check
 
 
-def _eddsa(jwk: Mapping[str, Any]) -> Check:
-    _expect(jwk, "kty", "OKP")
-    _expect(jwk, "crv", "Ed25519")
-    return ed25519.Ed25519PublicKey.from_public_bytes(_decode(jwk, "x")).verify
+def _eddsa(jwk: Mapping[str, str], algorithm: Algorithm) -> Check:
+    return ed25519.Ed25519PublicKey.from_public_bytes(base64url.decode(jwk["x"])).verify
 
 
-_BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Check]] = {
-    "RS256": _pkcs1(hashes.SHA256()),
-    "RS384": _pkcs1(hashes.SHA384()),
-    "RS512": _pkcs1(hashes.SHA512()),
-    "PS256": _pss(hashes.SHA256()),
-    "PS384": _pss(hashes.SHA384()),
-    "PS512": _pss(hashes.SHA512()),
-    "ES256": _ecdsa("P-256", ec.SECP256R1(), hashes.SHA256()),
-    "ES384": _ecdsa("P-384", ec.SECP384R1(), hashes.SHA384()),
-    "ES512": _ecdsa("P-521", ec.SECP521R1(), hashes.SHA512()),
-    "EdDSA": _eddsa,
+_BUILDERS: Mapping[str, Callable[[Mapping[str, str], Algorithm], Check]] = {
+    RSASSA: _pkcs1,
+    PSS: _pss,
+    ECDSA: _ecdsa,
+    EDDSA: _eddsa,
 }
 
 
@@ -105,11 +89,12 @@ class LocalCrypto:
     __slots__ = ()
 
     async def import_key(self, jwk: Mapping[str, Any], algorithm: str) -> LocalVerifyKey:
-        if (build := _BUILDERS.get(algorithm)) is None:
-            raise ValueError(f"unknown algorithm {algorithm!r}")
-        if jwk.get("alg", algorithm) != algorithm:
-            raise ValueError(f"the key is for {jwk['alg']!r}, not {algorithm!r}")
-        return LocalVerifyKey(algorithm, build(jwk))
+        public = public_members(jwk, algorithm)
+        wanted = ALGORITHMS[algorithm]
+        try:
+            return LocalVerifyKey(algorithm, _BUILDERS[wanted.scheme](public, wanted))
+        except UnsupportedAlgorithm as error:
+            raise ValueError(str(error)) from None
 
     async def verify(self, key: VerifyKey, signature: bytes, message: bytes) -> bool:
         assert isinstance(key, LocalVerifyKey)
@@ -120,20 +105,5 @@ class LocalCrypto:
         return True
 
 
-def _expect(jwk: Mapping[str, Any], member: str, value: str) -> None:
-    if jwk.get(member) != value:
-        raise ValueError(f"{member!r} is not {value!r}")
-
-
-def _integer(jwk: Mapping[str, Any], member: str) -> int:
-    return int.from_bytes(_decode(jwk, member), "big")
-
-
-def _decode(jwk: Mapping[str, Any], member: str) -> bytes:
-    text = jwk.get(member)
-    if not isinstance(text, str) or not text:
-        raise ValueError(f"{member!r} is missing")
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError(f"{member!r} is not base64url") from None
+def _integer(text: str) -> int:
+    return int.from_bytes(base64url.decode(text), "big")

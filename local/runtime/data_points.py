@@ -52,7 +52,7 @@ class SqliteDataPoints:
             *doubles,
             *[0.0] * (MAX_DOUBLES - len(doubles)),
         ]
-        self._database.write(_INSERT, row)
+        self._database.write_soon(_INSERT, row)
 
 
 def check_point(*, index: str, blobs: Sequence[str], doubles: Sequence[float]) -> None:
@@ -61,9 +61,9 @@ def check_point(*, index: str, blobs: Sequence[str], doubles: Sequence[float]) -
         raise ValueError(f"an index of {len(index.encode('utf-8'))} bytes is over {MAX_INDEX_BYTES}")
     if len(blobs) > MAX_BLOBS:
         raise ValueError(f"{len(blobs)} blobs are over {MAX_BLOBS}")
-    if (size := sum(len(blob.encode("utf-8")) for blob in blobs)) > MAX_BLOB_BYTES:
+    if (size := len("".join(blobs).encode("utf-8"))) > MAX_BLOB_BYTES:
         raise ValueError(f"blobs of {size} bytes together are over {MAX_BLOB_BYTES}")
     if len(doubles) > MAX_DOUBLES:
         raise ValueError(f"{len(doubles)} doubles are over {MAX_DOUBLES}")
-    if not all(math.isfinite(double) for double in doubles):
+    if not all(map(math.isfinite, doubles)):
         raise ValueError("a double is not finite")

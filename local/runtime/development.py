@@ -31,6 +31,10 @@ METRICS_TOKEN = "local-metrics"  # noqa: S105 - see below
 """What a scraper shows the gateway on this machine; no secret, it listens on the loopback only."""
 
 
+DEVELOPMENT_PEPPER = "keys-of-this-machine-only"
+"""What API keys are hashed with where the developer has set none; a deployment has a secret one."""
+
+
 def development_settings(*, jwks_url: str, openai_base_url: str) -> dict[str, Any]:
     """What the environment holds where the developer has set nothing."""
     models: dict[str, Any] = {
@@ -58,6 +62,7 @@ def development_settings(*, jwks_url: str, openai_base_url: str) -> dict[str, An
         "OPENROUTER_BASE_URL": openai_base_url,
         "WORKERS_AI_BASE_URL": openai_base_url,
         "METRICS_TOKEN": METRICS_TOKEN,
+        "API_KEY_PEPPER": DEVELOPMENT_PEPPER,
         "MODELS": json.dumps(models),
     }
 

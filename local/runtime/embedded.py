@@ -19,6 +19,7 @@ from local.mocks.issuer import AUDIENCE, ISSUER, Issuer, SigningKey
 from local.mocks.openai_upstream import Behaviour, OpenAIUpstream
 from local.runtime.development import development_settings
 from local.runtime.ports import LocalPorts, open_ports
+from local.runtime.sealing_key import sealing_key
 from local.runtime.server import GatewayApp, GatewayLike, Server, bind
 from lumigate.telemetry.host import Clock, Entropy
 
@@ -54,6 +55,7 @@ class EmbeddedRuntime:
         data: Path | None = None,
         behaviour: Behaviour | None = None,
         rate_limit: int | None = 60_000,
+        address_limit: int | None = None,
         rate_limit_period_seconds: Literal[10, 60] = 60,
         cron_seconds: float = 60.0,
         country: str = "DE",
@@ -63,12 +65,13 @@ class EmbeddedRuntime:
         """`settings` override the development defaults; a value of None takes one away.
 
         `data` is where state is kept; without it everything is forgotten at the end, the issuer's key
-        included. `rate_limit` None is a deployment without that binding.
+        included. `rate_limit` and `address_limit` None are a deployment without that binding.
         """
         self._overrides = dict(settings or {})
         self._requested_port = port
         self._data = data
         self._rate_limit = rate_limit
+        self._address_limit = address_limit
         self._rate_limit_period: Literal[10, 60] = rate_limit_period_seconds
         self._cron_seconds = cron_seconds
         self._country = country
@@ -95,12 +98,13 @@ class EmbeddedRuntime:
                 audience=str(self._overrides.get("JWT_AUDIENCE") or AUDIENCE),
             )
             await stack.enter_async_context(self.issuer)
-            self.settings = self._merged_settings()
+            self.settings = self._merged_settings(data)
             try:
                 self.ports = open_ports(
                     data,
                     self.settings,
                     rate_limit=self._rate_limit,
+                    address_limit=self._address_limit,
                     rate_limit_period_seconds=self._rate_limit_period,
                 )
             except sqlite3.Error as error:
@@ -118,8 +122,9 @@ class EmbeddedRuntime:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    def _merged_settings(self) -> dict[str, Any]:
+    def _merged_settings(self, data: Path) -> dict[str, Any]:
         defaults = development_settings(jwks_url=self.issuer.jwks_url, openai_base_url=self.upstream.base_url)
+        defaults["SEALING_KEYS"] = sealing_key(data)
         merged = {**defaults, **self._overrides}
         return {name: value for name, value in merged.items() if value is not None}
 

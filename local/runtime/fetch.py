@@ -1,35 +1,28 @@
-"""`Fetch` over httpx: a bounded wait for the headers and for each chunk, and a cancel from anywhere.
+"""`Fetch` over aiohttp: a bounded wait for the headers and for each chunk, and a cancel from anywhere.
 
-httpx's own time limits are not used: its read timeout is for one read of the socket, the port's for
-the headers as a whole.
+aiohttp's own time limits are not used. Of a body one timer watches all waits: setting one for every chunk would cost
+more than reading it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-import zlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 
-import httpx
+import aiohttp
 
-from local.runtime.background import BackgroundTasks
-from local.runtime.http_client import header_dict
+from local.runtime.http_client import FAILURES, HttpClient, describe, header_dict
 from lumigate.ports import FetchError, StreamInterrupted
 
-logger = logging.getLogger(__name__)
-
-# httpx undoes the content encoding, so these no longer describe the body.
+# aiohttp undoes the content encoding, so these no longer describe the body.
 _ABOUT_THE_ENCODED_BODY = ("content-encoding", "content-length", "transfer-encoding")
 
 
-class HttpxFetch:
+class AiohttpFetch:
     """The adapter. One for the process; the client's pool is shared by all requests."""
 
-    def __init__(self, client: httpx.AsyncClient, background: BackgroundTasks) -> None:
+    def __init__(self, client: HttpClient) -> None:
         self._client = client
-        self._background = background
 
     async def __call__(
         self,
@@ -40,40 +33,37 @@ class HttpxFetch:
         body: bytes | None = None,
         timeout_seconds: float,
         idle_timeout_seconds: float,
-    ) -> HttpxFetchResponse:
+    ) -> AiohttpFetchResponse:
         try:
-            request = self._client.build_request(method, url, headers=dict(headers), content=body)
             async with asyncio.timeout(timeout_seconds):
-                response = await self._client.send(request, stream=True)
+                response = await self._client.send(method, url, headers, body)
         except TimeoutError:
             raise FetchError("timeout", f"no headers within {timeout_seconds:g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, ExceptionGroup) as error:
-            raise FetchError("connection", _describe(error)) from error
-        return HttpxFetchResponse(response, self._background, idle_timeout_seconds)
+        except FAILURES as error:
+            raise FetchError("connection", describe(error)) from error
+        return AiohttpFetchResponse(response, idle_timeout_seconds)
 
 
-class HttpxFetchResponse:
+class AiohttpFetchResponse:
     """An answer whose body is still on the wire."""
 
-    __slots__ = ("_background", "_cancelled", "_idle_seconds", "_reading", "_response", "headers", "status")
+    __slots__ = ("_cancelled", "_ended", "_idle_seconds", "_response", "_silent", "headers", "status")
 
-    def __init__(self, response: httpx.Response, background: BackgroundTasks, idle_seconds: float) -> None:
-        self.status = response.status_code
+    def __init__(self, response: aiohttp.ClientResponse, idle_seconds: float) -> None:
+        self.status = response.status
         headers = header_dict(response)
         if "content-encoding" in headers:
             for name in _ABOUT_THE_ENCODED_BODY:
                 headers.pop(name, None)
         self.headers: Mapping[str, str] = headers
         self._response = response
-        self._background = background
         self._idle_seconds = idle_seconds
-        self._reading: asyncio.Timeout | None = None
-        self._cancelled = False
+        self._silent = self._cancelled = self._ended = False
 
     async def read(self, limit_bytes: int) -> bytes | None:
         declared = self.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > limit_bytes:
-            await self._close()
+            self._end()
             return None
         parts: list[bytes] = []
         length = 0
@@ -89,46 +79,73 @@ class HttpxFetchResponse:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        source = self._response.aiter_bytes()
+        content = self._response.content
+        watch = _IdleWatch(self._idle_seconds, self._fall_silent)
         try:
-            while True:
-                if self._cancelled:
-                    raise StreamInterrupted("connection", "cancelled")
-                try:
-                    async with asyncio.timeout(self._idle_seconds) as self._reading:
-                        chunk = await anext(source)
-                except StopAsyncIteration:
+            while not self._cancelled:
+                watch.begin()
+                chunk = await content.readany()
+                watch.pause()
+                if chunk:
+                    yield chunk
+                elif content.at_eof():
                     return
-                finally:
-                    self._reading = None
-                yield chunk
-        except TimeoutError:
-            if self._cancelled:
-                raise StreamInterrupted("connection", "cancelled") from None
-            raise StreamInterrupted("timeout", f"silent for {self._idle_seconds:g} s") from None
-        except (httpx.HTTPError, httpx.StreamError, zlib.error) as error:
-            raise StreamInterrupted("connection", _describe(error)) from error
+        except FAILURES as error:
+            raise self._interruption(describe(error)) from error
         finally:
-            await self._close()
+            watch.stop()
+            self._end()
+        raise self._interruption("cancelled")
 
     def cancel(self) -> None:
-        if self._cancelled or self._response.is_closed:
-            return
-        self._cancelled = True
-        if self._reading is not None:
-            # Makes the read in progress time out at once, in the task that is reading, which then closes.
-            with contextlib.suppress(RuntimeError):  # it has just timed out by itself
-                self._reading.reschedule(asyncio.get_running_loop().time())
+        if not self._ended:
+            self._cancelled = True
+            self._end()
+
+    def _fall_silent(self) -> None:
+        self._silent = True
+        self._end()
+
+    def _end(self) -> None:
+        """Drop the connection if there is more to come, which fails a read in progress.
+
+        One whose answer has come to its end is back in the pool already.
+        """
+        self._ended = True
+        self._response.close()
+
+    def _interruption(self, detail: str) -> StreamInterrupted:
+        if self._cancelled:
+            return StreamInterrupted("connection", "cancelled")
+        if self._silent:
+            return StreamInterrupted("timeout", f"silent for {self._idle_seconds:g} s")
+        return StreamInterrupted("connection", detail)
+
+
+class _IdleWatch:
+    """Calls `on_silence` once a wait, from `begin` to `pause`, has lasted `seconds`. Its timer is set anew only then."""
+
+    __slots__ = ("_loop", "_on_silence", "_seconds", "_since", "_timer")
+
+    def __init__(self, seconds: float, on_silence: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._seconds = seconds
+        self._on_silence = on_silence
+        self._since: float | None = None
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def begin(self) -> None:
+        self._since = self._loop.time()
+
+    def pause(self) -> None:
+        self._since = None
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left = self._seconds if self._since is None else self._since + self._seconds - self._loop.time()
+        if left <= 0:
+            self._on_silence()
         else:
-            self._background(self._close())
-
-    async def _close(self) -> None:
-        try:
-            await self._response.aclose()
-        except (httpx.HTTPError, OSError, RuntimeError) as error:
-            logger.debug("closing an upstream connection: %r", error)
-
-
-def _describe(error: Exception) -> str:
-    """The kind of error and its words, without the URL (which may carry a key)."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            self._timer = self._loop.call_later(left, self._look)

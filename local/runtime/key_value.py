@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.runtime.sqlite import Database
+from local.runtime.sqlite import LARGE_BYTES, Database
 from lumigate.telemetry.host import Clock
 
 MAX_KEY_BYTES = 512
@@ -35,7 +35,11 @@ class SqliteKeyValue:
         if ttl_seconds < MIN_TTL_SECONDS:
             raise ValueError(f"a time to live of {ttl_seconds} s is under KV's floor of {MIN_TTL_SECONDS}")
         parameters = (key, value, self._clock.now_ns() + ttl_seconds * 1_000_000_000)
-        await self._database.write_sized(_PUT, parameters, size=len(value))
+        if len(value) > LARGE_BYTES:
+            await self._database.write_large(_PUT, parameters, size=len(value))
+        else:
+            self._database.write_soon(_PUT, parameters, size=len(value))
+            await self._database.committed()
         self._puts += 1
         if self._puts % _PUTS_BETWEEN_PURGES == 0:
             self._database.write("DELETE FROM key_value WHERE expires_ns <= ?", (self._clock.now_ns(),))
@@ -43,6 +47,14 @@ class SqliteKeyValue:
     async def delete(self, key: str) -> None:
         _check_key(key)
         self._database.write("DELETE FROM key_value WHERE key = ?", (key,))
+
+    async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        rows = self._database.read(
+            "SELECT key FROM key_value WHERE key >= ? AND key < ? AND key > ? AND expires_ns > ? ORDER BY key LIMIT ?",
+            (prefix, prefix + "\U0010ffff", cursor or "", self._clock.now_ns(), limit + 1),
+        )
+        names = [str(row[0]) for row in rows[:limit]]
+        return names, names[-1] if len(rows) > limit else None
 
 
 def _check_key(key: str) -> None:

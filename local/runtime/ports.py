@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
-
 from local.runtime.aead import LocalAead
 from local.runtime.background import BackgroundTasks
 from local.runtime.blobs import SqliteBlobs
@@ -17,11 +15,13 @@ from local.runtime.console import ListeningConsole
 from local.runtime.crypto import LocalCrypto
 from local.runtime.data_points import SqliteDataPoints
 from local.runtime.entropy import SystemEntropy
-from local.runtime.fetch import HttpxFetch
-from local.runtime.http_client import new_http_client
+from local.runtime.fetch import AiohttpFetch
+from local.runtime.http_client import HttpClient
 from local.runtime.key_value import SqliteKeyValue
-from local.runtime.post import HttpxPost
+from local.runtime.ledger import LocalLedger, LocalLedgers
+from local.runtime.post import AiohttpPost
 from local.runtime.rate_limit import FixedWindowRateLimit
+from local.runtime.session import LocalSession, LocalSessionIndex, LocalSessions
 from local.runtime.shard import LocalShard, LocalShards
 from local.runtime.sqlite import Database
 
@@ -34,8 +34,8 @@ class LocalPorts:
 
     clock: AnchoredClock
     entropy: SystemEntropy
-    fetch: HttpxFetch
-    post: HttpxPost
+    fetch: AiohttpFetch
+    post: AiohttpPost
     crypto: LocalCrypto
     aead: LocalAead
     background: BackgroundTasks
@@ -44,19 +44,33 @@ class LocalPorts:
     blobs: SqliteBlobs | None
     data_points: SqliteDataPoints | None
     rate_limit: FixedWindowRateLimit | None
+    address_limit: FixedWindowRateLimit | None
     shards: LocalShards
+    ledgers: LocalLedgers
+    sessions: LocalSessions
     database: Database
-    client: httpx.AsyncClient
+    client: HttpClient
     ai: None = None
     """Models of the platform are Cloudflare's; here they are asked over REST."""
 
     def shard(self, name: str) -> LocalShard:
         return self.shards.get(name)
 
+    def session(self, name: str) -> LocalSession:
+        return self.sessions.get(name)
+
+    def session_index(self, owner: str) -> LocalSessionIndex:
+        return self.sessions.index(owner)
+
+    def ledger(self, tenant: str) -> LocalLedger:
+        return self.ledgers.get(tenant)
+
     async def close(self, timeout_seconds: float = 5.0) -> None:
         """Let the background work end, then close the client and the database."""
         await self.background.drain(timeout_seconds)
         await self.shards.close()
+        self.ledgers.close()
+        await self.sessions.close()
         await self.client.aclose()
         self.database.close()
 
@@ -66,21 +80,29 @@ def open_ports(
     environ: Mapping[str, Any] | None = None,
     *,
     rate_limit: int | None = None,
+    address_limit: int | None = None,
     rate_limit_period_seconds: Literal[10, 60] = 60,
 ) -> LocalPorts:
     """Open the database in the folder `data` (made if need be) and build the adapters on it.
 
-    `environ` holds the settings of the counter shards; `rate_limit` None is a deployment without that binding.
+    `environ` holds the settings of the counter shards; `rate_limit` and `address_limit` None are a deployment without
+    that binding.
     """
     clock = AnchoredClock()
     background = BackgroundTasks()
     database = Database(data / DATABASE_NAME)
-    client = new_http_client()
-    entropy, post = SystemEntropy(), HttpxPost(client)
+    client = HttpClient()
+    entropy, post = SystemEntropy(), AiohttpPost(client)
+
+    def wall(limit: int | None) -> FixedWindowRateLimit | None:
+        if limit is None:
+            return None
+        return FixedWindowRateLimit(clock, limit=limit, period_seconds=rate_limit_period_seconds)
+
     return LocalPorts(
         clock=clock,
         entropy=entropy,
-        fetch=HttpxFetch(client, background),
+        fetch=AiohttpFetch(client),
         post=post,
         crypto=LocalCrypto(),
         aead=LocalAead(),
@@ -89,10 +111,11 @@ def open_ports(
         key_value=SqliteKeyValue(database, clock),
         blobs=SqliteBlobs(database, clock),
         data_points=SqliteDataPoints(database, clock),
-        rate_limit=None
-        if rate_limit is None
-        else FixedWindowRateLimit(clock, limit=rate_limit, period_seconds=rate_limit_period_seconds),
+        rate_limit=wall(rate_limit),
+        address_limit=wall(address_limit),
         shards=LocalShards(data / "shards", environ or {}, clock=clock, entropy=entropy, post=post),
+        ledgers=LocalLedgers(data / "ledgers", clock),
+        sessions=LocalSessions(data / "sessions.sqlite3", environ or {}, clock=clock),
         database=database,
         client=client,
     )

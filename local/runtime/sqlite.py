@@ -1,9 +1,10 @@
 """SQLite under the stand-ins for KV, R2 and Analytics Engine.
 
-Rules: write-ahead log; each statement commits by itself; what is small runs on the loop's thread, because a
-statement takes 3-20 us and a hop to a thread more; values over `LARGE_BYTES`, and folding the log back into the
-file, take milliseconds and go to one worker thread with a connection of its own. Data survive the death of the
-process; the last moments may be lost if the machine itself loses power (`synchronous=NORMAL`).
+Rules: write-ahead log; a statement commits by itself, those written `soon` together; what is small runs on the
+loop's thread, because a statement takes 3-20 us and a hop to a thread more; values over `LARGE_BYTES`, and folding
+the log back into the file, take milliseconds and go to one worker thread with a connection of its own. What is
+committed survives the death of the process; the last moments may be lost if the machine itself loses power
+(`synchronous=NORMAL`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ LARGE_BYTES = 64 * 1024
 LOG_BYTES = 8 * 1024 * 1024
 """Roughly how long the log may grow before it is folded back."""
 
+COMMIT_SECONDS = 0.005
+"""How long a statement written `soon` waits for others to share its commit."""
+
 _PAGE_BYTES = 4096
 
 _PRAGMAS = """
@@ -29,7 +33,7 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA busy_timeout = 5000;
 PRAGMA temp_store = MEMORY;
-PRAGMA cache_size = -16384;
+PRAGMA cache_size = -4096;
 PRAGMA wal_autocheckpoint = 0;
 """
 
@@ -53,6 +57,8 @@ class Database:
         self._worker_connection = _connect(path)
         self._unfolded_bytes = 0
         self._folding: Future[None] | None = None
+        self._committing: asyncio.TimerHandle | None = None
+        self._waiters: list[asyncio.Future[None]] = []
 
     def read(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """The rows of a query, here and now."""
@@ -61,10 +67,54 @@ class Database:
     def write(self, statement: str, parameters: Sequence[Any] = (), *, size: int = 0) -> None:
         """Run a short statement here and now. `size` is that of the value in it, in bytes."""
         self._connection.execute(statement, parameters)
+        self.commit()
         self._grown(size)
+
+    def write_soon(self, statement: str, parameters: Sequence[Any], *, size: int = 0) -> None:
+        """Run a short statement now and commit it with others, a little later: most of its price is the commit.
+
+        Whoever reads through this object sees it at once; a process that dies before the commit loses it.
+        """
+        if not self._connection.in_transaction:
+            # At once the writer: one that has only read before may find that another has written since, and fail.
+            self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute(statement, parameters)
+        self._grown(size)
+        if self._committing is None:
+            try:
+                self._committing = asyncio.get_running_loop().call_later(COMMIT_SECONDS, self.commit)
+            except RuntimeError:  # no event loop, so there is no later
+                self.commit()
+
+    async def committed(self) -> None:
+        """Wait until all that was written has been committed."""
+        if self._connection.in_transaction:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def commit(self) -> None:
+        """Make what was written `soon` last."""
+        if self._committing is not None:
+            self._committing.cancel()
+            self._committing = None
+        waiters, self._waiters = self._waiters, []
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._connection.rollback()
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(error)
+            raise
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def write_large(self, statement: str, parameters: Sequence[Any], *, size: int) -> None:
         """Run a statement that carries a large value, on the worker thread."""
+        self.commit()  # there is one writer at a time
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._worker, self._worker_connection.execute, statement, parameters)
         self._grown(size)
@@ -78,6 +128,7 @@ class Database:
 
     def close(self) -> None:
         """Let the worker end and fold the whole log into the file."""
+        self.commit()
         self._worker.shutdown()
         self._worker_connection.close()
         self._connection.close()

@@ -20,8 +20,11 @@ from pydantic import (
     model_validator,
 )
 
-from lumigate import strict_json
+from lumigate.auth.settings import AuthSettings
+from lumigate.cache.settings import CacheSettings
 from lumigate.errors import ConfigurationError
+from lumigate.ledger.limits import TenantLimits
+from lumigate.llm.capture import Capture
 from lumigate.metrics_settings import MetricsSettings
 from lumigate.model_table import (
     AI_GATEWAY_PATHS,
@@ -38,23 +41,12 @@ from lumigate.model_table import (
 )
 from lumigate.privacy.mask import Policy
 from lumigate.privacy.sealing import KeyRing
+from lumigate.setting_forms import json_if_text as _json_if_text
+from lumigate.setting_forms import split as _split
+from lumigate.sessions.settings import SessionSettings
 from lumigate.telemetry import TelemetryConfig
 
-__all__ = ["PROVIDER_BASE_URLS", "ApiKey", "ModelRoute", "ProviderAccess", "Settings"]
-
-
-def _json_if_text(value: Any) -> Any:
-    """Wrangler passes structured vars as objects; everyone else writes JSON."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return strict_json.loads(value.encode())
-    except ValueError as error:
-        raise ValueError(f"is not valid JSON: {error}") from None
-
-
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+__all__ = ["PROVIDER_BASE_URLS", "ModelRoute", "ProviderAccess", "Settings"]
 
 
 def _weights(value: Any) -> Any:
@@ -73,49 +65,21 @@ TenantClass = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 ByteCount = Annotated[int, Field(gt=0)]
 
 
-class ApiKey(Frozen):
-    """A caller known by the SHA-256 of a key, so that the key itself is stored nowhere."""
-
-    tenant: str = Field(min_length=1, max_length=96)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-
-
-def _api_keys(value: Any) -> Any:
-    """`tenant:sha256-hex` entries, separated by commas."""
-    entries = _split(value)
-    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-        return entries
-    keys = []
-    for number, entry in enumerate(entries, start=1):
-        tenant, colon, digest = entry.partition(":")
-        if not colon:
-            raise ValueError(f"entry {number} is not of the form tenant:sha256-hex")
-        keys.append({"tenant": tenant.strip(), "sha256": digest.strip().lower()})
-    return keys
-
-
 class _Environment(Frozen):
     """The settings by the names they have in the environment."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     ENVIRONMENT: str = "development"
-    JWT_ISSUER: str | None = None
-    JWT_AUDIENCE: str | None = None
-    JWKS_URL: HttpUrl | None = None
-    JWT_LEEWAY_SECONDS: Annotated[float, Field(ge=0, le=300)] = 30
-    JWT_TENANT_CLAIM: str = "tenant"
-    API_KEYS: Annotated[tuple[ApiKey, ...], BeforeValidator(_api_keys)] = ()
     MODELS: Annotated[ModelTable, BeforeValidator(_json_if_text)]
     PROVIDERS: Annotated[
         dict[str, CustomProvider], BeforeValidator(_json_if_text), AfterValidator(check_provider_names)
     ] = Field(default_factory=dict)
     AI_GATEWAY_URL: HttpUrl | None = None
     AI_GATEWAY_TOKEN: SecretStr | None = None
-    OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: bool = False
-    CACHE_L1_TTL_SECONDS: Seconds = 300
-    CACHE_L1_BYTES: ByteCount = 10 * 1024 * 1024
-    CACHE_L2_TTL_SECONDS: Annotated[int, Field(ge=60)] = 3600
+    OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: Annotated[
+        Capture, BeforeValidator(Capture.from_setting)
+    ] = Capture.NO_CONTENT
     MAX_BODY_BYTES: ByteCount = 10 * 1024 * 1024
     MAX_ANSWER_BYTES: ByteCount = 25 * 1024 * 1024
     ROUTING_WEIGHTS: Annotated[RoutingWeights, BeforeValidator(_weights)] = RoutingWeights()
@@ -134,15 +98,16 @@ class _Environment(Frozen):
     PRIVACY_POLICY: Policy = Policy.OFF
     SEALING_KEYS: SecretStr | None = None
     RATE_LIMIT_PERIOD_SECONDS: Annotated[int, Field(ge=1, le=3600)] = 60
+    RATE_LIMIT_FAILURE: Literal["open", "closed"] = "open"
+    TENANT_LIMITS: Annotated[dict[str, TenantLimits], BeforeValidator(_json_if_text)] = Field(
+        default_factory=dict
+    )
+    LEDGER_FAILURE: Literal["open", "closed"] = "closed"
+    LEDGER_TIMEOUT_MS: Annotated[float, Field(ge=1, le=30_000)] = 2000
+    LEDGER_LEASE_SECONDS: Annotated[float, Field(ge=1, le=86_400)] = 600
 
     @model_validator(mode="after")
-    def _someone_may_come_in(self) -> Self:
-        tokens = {"JWT_ISSUER": self.JWT_ISSUER, "JWT_AUDIENCE": self.JWT_AUDIENCE, "JWKS_URL": self.JWKS_URL}
-        absent = [name for name, value in tokens.items() if not value]
-        if absent and len(absent) < len(tokens):
-            raise ValueError(f"{absent[0]}: missing, and the other token settings are there")
-        if absent and not self.API_KEYS:
-            raise ValueError("JWT_ISSUER: missing (and there are no API_KEYS either: nobody could come in)")
+    def _some_model_is_named(self) -> Self:
         if not self.MODELS:
             raise ValueError("MODELS: names no model")
         return self
@@ -164,17 +129,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="forbid")
 
     environment: str
-    jwt_issuer: str | None
-    jwt_audience: str | None
-    jwks_url: str | None
-    jwt_leeway_seconds: float
-    jwt_tenant_claim: str
-    api_keys: tuple[ApiKey, ...]
+    auth: AuthSettings
     models: dict[str, tuple[ModelRoute, ...]]
     providers: dict[str, ProviderAccess]
-    cache_l1_ttl_seconds: float
-    cache_l1_bytes: int
-    cache_l2_ttl_seconds: int
+    cache: CacheSettings
     max_body_bytes: int
     max_answer_bytes: int
     routing_weights: RoutingWeights
@@ -186,13 +144,19 @@ class Settings(BaseModel):
     request_deadline_seconds: float
     max_request_cost_usd: float | None
     tenant_classes: dict[str, str]
-    capture_content: bool
+    capture_content: Capture
     upstream_timeout_seconds: float
     stream_idle_seconds: float
     privacy_policy: Policy
     sealing_keys: KeyRing | None
     rate_limit_period_seconds: int
+    rate_limit_failure: str
+    tenant_limits: dict[str, TenantLimits]
+    ledger_failure: str
+    ledger_timeout_ms: float
+    ledger_lease_seconds: float
     metrics: MetricsSettings
+    sessions: SessionSettings
     telemetry: TelemetryConfig
 
     @classmethod
@@ -214,10 +178,15 @@ class Settings(BaseModel):
             for alias, routes in parsed.MODELS.items()
         }
         texts = {name: str(value) for name, value in present.items() if isinstance(value, str | int | float)}
+        cache = CacheSettings.from_environ(present)
+        cache.check_routes(parsed.MODELS)
         return cls(
             **flat,
             providers=_providers(parsed, present),
+            auth=AuthSettings.from_environ(present),
+            cache=cache,
             metrics=MetricsSettings.from_environ(present),
+            sessions=SessionSettings.from_environ(present),
             telemetry=TelemetryConfig.from_environ(texts),
         )
 

@@ -13,6 +13,8 @@ from lumigate.telemetry import ConfigurationError
 
 __all__ = ["ConfigurationError", "LumigateError"]
 
+MAX_RETRY_SECONDS = 300
+
 
 class LumigateError(Exception):
     """The root. `param` names the offending field, `headers` go out with the answer."""
@@ -158,14 +160,29 @@ class Unauthenticated(CallerError):
         "not_yet_valid": "The token is not valid yet.",
         "wrong_issuer": "The token was issued by someone else.",
         "wrong_audience": "The token is meant for another audience.",
+        "wrong_party": "The token was issued to another party.",
+        "wrong_type": "The token is of a type that gives no access.",
+        "lifetime_too_long": "The token is valid for longer than is accepted here.",
+        "revoked": "The token has been revoked.",
         "unknown_api_key": "The API key is not known here.",
+        "api_key_malformed": "The API key has a character wrong, or was cut short.",
+        "api_key_expired": "The API key has expired.",
+        "api_key_revoked": "The API key has been revoked.",
         "keys_unavailable": "The issuer's keys cannot be fetched right now; try again shortly.",
+        "store_unavailable": "The credentials cannot be checked right now; try again shortly.",
+    }
+
+    _CODES: ClassVar[dict[str, str]] = {
+        "unknown_api_key": "invalid_api_key",
+        "api_key_malformed": "invalid_api_key",
+        "api_key_expired": "api_key_expired",
+        "api_key_revoked": "api_key_revoked",
     }
 
     def __init__(self, reason: str) -> None:
         super().__init__(self.MESSAGES[reason], headers={"www-authenticate": self._challenge(reason)})
         self.reason = reason
-        self.code = "invalid_api_key" if reason == "unknown_api_key" else f"token_{reason}"
+        self.code = self._CODES.get(reason, f"token_{reason}")
 
     @staticmethod
     def _challenge(reason: str) -> str:
@@ -188,6 +205,43 @@ class KeysUnavailable(Unauthenticated):
         self.headers = {"retry-after": "5"}
 
 
+class CredentialStoreUnavailable(KeysUnavailable):
+    """The store that knows API keys and revoked tokens did not answer."""
+
+    code = "store_unavailable"
+
+    def __init__(self) -> None:
+        Unauthenticated.__init__(self, "store_unavailable")
+        self.code = "store_unavailable"
+        self.headers = {"retry-after": "5"}
+
+
+class MissingScope(CallerError):
+    """The caller is known, and may not do this (RFC 6750, section 3.1). The scopes are those of the settings."""
+
+    status = 403
+    type = "permission_error"
+    code = "missing_scope"
+
+    def __init__(self, on: str, scopes: tuple[str, ...]) -> None:
+        names = " ".join(scopes)
+        super().__init__(
+            f"This {on} asks for a scope that the credential does not carry: {names}.",
+            param="model" if on == "model" else None,
+            headers={"www-authenticate": f'Bearer error="insufficient_scope", scope="{names}"'},
+        )
+
+
+class UnknownApiKeyId(CallerError):
+    """An admin route was asked about a key that there is not, or that is over."""
+
+    status = 404
+    code = "unknown_api_key_id"
+
+    def __init__(self) -> None:
+        super().__init__("There is no active API key of this id. GET /admin/keys lists them.", param="id")
+
+
 class PersonalDataRefused(CallerError):
     """The deployment's policy lets no personal data out. The message names kinds, never values."""
 
@@ -204,10 +258,76 @@ class RateLimited(CallerError):
     type = "rate_limit_error"
     code = "rate_limited"
 
-    def __init__(self, retry_after_seconds: int) -> None:
+    def __init__(self, retry_after_seconds: int | None, why: str = "") -> None:
+        """`why` says which limit it was; None seconds: a limit that lets nothing through."""
+        said = f"Too many requests: {why}." if why else "Too many requests."
+        super().__init__(said + again_in(retry_after_seconds), headers=retry_headers(retry_after_seconds))
+
+
+class TokensLimited(CallerError):
+    """The tenant's tokens a minute are used up, or the request alone may need more than that."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "tokens_limited"
+
+    def __init__(self, needed: int, limit: int, retry_after_seconds: int | None) -> None:
+        said = f"This request may use {needed} tokens, and the limit is {limit} a minute"
+        what = "." if retry_after_seconds else ": shorten the prompt or lower max_tokens."
         super().__init__(
-            f"Too many requests. Try again in {retry_after_seconds} s.",
-            headers={"retry-after": str(retry_after_seconds)},
+            said + what + again_in(retry_after_seconds),
+            param=None if retry_after_seconds else "max_tokens",
+            headers=retry_headers(retry_after_seconds),
+        )
+
+
+class BudgetExceeded(CallerError):
+    """The tenant's money for the day or the month is spent, or what is left is less than the request may cost."""
+
+    status = 429
+    type = "insufficient_quota"
+    code = "budget_exceeded"
+
+    def __init__(
+        self,
+        *,
+        period: str,
+        budget_usd: float,
+        left_usd: float,
+        needed_usd: float,
+        retry_after_seconds: int | None,
+    ) -> None:
+        super().__init__(
+            f"The budget of the {period} is {budget_usd:g} USD, {left_usd:.4f} of it are left, and this request may "
+            f"cost {needed_usd:.4f}." + again_in(retry_after_seconds),
+            headers=retry_headers(retry_after_seconds),
+        )
+
+
+def again_in(seconds: int | None) -> str:
+    """When to come again, for a message."""
+    return "" if seconds is None else f" Try again in {seconds} s."
+
+
+def retry_headers(seconds: int | None) -> dict[str, str]:
+    """For whom a limit keeps out. Official clients obey `x-should-retry`: no use in coming back within the hour."""
+    headers = {} if seconds is None else {"retry-after": str(seconds)}
+    return (
+        headers
+        if seconds is not None and seconds <= MAX_RETRY_SECONDS
+        else headers | {"x-should-retry": "false"}
+    )
+
+
+class LimitsUnavailable(LumigateError):
+    """A limit that must hold cannot be checked, and the deployment prefers refusing to guessing."""
+
+    status = 503
+    code = "limits_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The limits cannot be checked right now; try again shortly.", headers={"retry-after": "5"}
         )
 
 
@@ -290,6 +410,26 @@ class ShardsUnavailable(LumigateError):
 
     def __init__(self) -> None:
         super().__init__("The counter shards do not answer right now.", headers={"retry-after": "5"})
+
+
+class AdminStoreUnavailable(LumigateError):
+    """An admin route cannot read or write what it is about."""
+
+    status = 503
+    code = "admin_store_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The store does not answer right now.", headers={"retry-after": "5"})
+
+
+class NotConfigured(LumigateError):
+    """The deployment lacks what this route needs."""
+
+    status = 501
+    code = "not_configured"
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(f"This deployment has no {setting}.")
 
 
 class InternalError(LumigateError):

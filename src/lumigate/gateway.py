@@ -21,13 +21,19 @@ from dataclasses import replace
 from opentelemetry.trace import SpanKind
 
 from lumigate import __version__, catalog, deploys
+from lumigate.api.admin_routes import admin_routes
+from lumigate.api.admin_subjects import subject_routes
+from lumigate.api.cache_admin import cache_routes
 from lumigate.api.chat import ChatCompletions
 from lumigate.api.embeddings import Embeddings
 from lumigate.api.health import health
 from lumigate.api.messages import Messages
 from lumigate.api.metrics import Metrics
 from lumigate.api.models import Models
+from lumigate.api.session_routes import session_routes
+from lumigate.api.usage import Usage
 from lumigate.auth.authenticator import Authenticator
+from lumigate.auth.policy import RoutePolicy
 from lumigate.auth.rate_limit import RateLimiter
 from lumigate.cache.tiers import TieredCache
 from lumigate.config import Settings
@@ -41,12 +47,14 @@ from lumigate.errors import (
     UpstreamError,
     UpstreamRefused,
 )
+from lumigate.http.paths import shown_path
 from lumigate.http.routing import Endpoint, RouteTable
 from lumigate.http.types import Request, Response, json_response
 from lumigate.instruments import Instruments
 from lumigate.llm.dialects.anthropic import ANTHROPIC_DIALECT
 from lumigate.llm.router import Router
 from lumigate.ports import Clock, Entropy, Ports
+from lumigate.privacy.mask import mask
 from lumigate.record import RequestRecorder, rfc3339
 from lumigate.scope import Facts, Scope
 from lumigate.telemetry import Telemetry
@@ -79,6 +87,7 @@ class Gateway:
             clock=clock,
             entropy=entropy,
             metrics=catalog.METRICS,
+            redact=mask,
             resource={
                 "service.version": version,
                 "deployment.environment.name": settings.environment,
@@ -86,6 +95,7 @@ class Gateway:
             },
         )
         self._tracer = self.telemetry.tracer("lumigate", version)
+        self._logger = self.telemetry.logger("lumigate", version)
         self._instruments = Instruments(self.telemetry)
         self._courier = MetricsCourier(
             self.telemetry, self._instruments, settings.metrics, clock=clock, entropy=entropy
@@ -98,15 +108,12 @@ class Gateway:
             silent_seconds=max(settings.upstream_timeout_seconds, settings.stream_idle_seconds)
             + _SILENT_MARGIN_SECONDS,
         )
-        self._authenticator = Authenticator(settings)
-        self._rate_limiter = RateLimiter(settings.rate_limit_period_seconds)
-        router = Router(settings)
-        cache = TieredCache(
-            l1_bytes=settings.cache_l1_bytes,
-            l1_ttl_seconds=settings.cache_l1_ttl_seconds,
-            l2_ttl_seconds=settings.cache_l2_ttl_seconds,
-            keys=settings.sealing_keys,
+        self._authenticator = Authenticator(settings.auth)
+        self._rate_limiter = RateLimiter(
+            settings.rate_limit_period_seconds, open_on_failure=settings.rate_limit_failure == "open"
         )
+        router = Router(settings)
+        cache = TieredCache(settings.cache, keys=settings.sealing_keys)
         chat = ChatCompletions(settings, cache, router)
         messages = Messages(settings, cache, router)
         embeddings = Embeddings(settings, cache, router)
@@ -117,12 +124,19 @@ class Gateway:
                 ("GET", "/metrics"): Endpoint(
                     template="/metrics", handler=Metrics(settings.metrics), authenticated=False
                 ),
+                ("GET", "/v1/usage"): Endpoint(template="/v1/usage", handler=Usage(settings)),
                 ("GET", "/v1/models"): Endpoint(template="/v1/models", handler=Models(router)),
                 ("POST", "/v1/chat/completions"): Endpoint(template="/v1/chat/completions", handler=chat),
                 ("POST", "/v1/messages"): Endpoint(template=MESSAGES_ROUTE, handler=messages),
                 ("POST", "/v1/embeddings"): Endpoint(template="/v1/embeddings", handler=embeddings),
+                **session_routes(settings, chat, router),
+                **admin_routes(self._authenticator, settings.auth),
+                **subject_routes(settings, cache, self._authenticator.api_keys),
+                **cache_routes(cache),
             }
         )
+
+        self._policy = RoutePolicy(settings.auth.policy, self._routes.authenticated)
 
     async def handle(self, request: Request, ports: Ports) -> Response:
         """Answer a request. Raises nothing but cancellation; the caller drains a streamed body."""
@@ -130,9 +144,11 @@ class Gateway:
         try:
             endpoint = self._routes.match(request.method, request.path)
             if endpoint.authenticated:
-                await self._authenticator.check(scope)
+                await self._rate_limiter.check_address(scope)
+                scope.caller = await self._authenticator.check(scope)
                 facts = scope.facts
                 facts.tenant_class = self.settings.tenant_classes.get(facts.tenant, facts.tenant_class)
+                self._policy.check(scope)
                 await self._rate_limiter.check(scope)
             response = await endpoint.handler(scope)
         except LumigateError as error:
@@ -193,7 +209,7 @@ class Gateway:
         attributes = {
             "http.request.method": method,
             "http.route": route,
-            "url.path": request.path,
+            "url.path": shown_path(request.path),
             "url.scheme": request.scheme,
             "lumigate.request.id": request_id,
         }
@@ -216,6 +232,7 @@ class Gateway:
             ports=ports,
             clock=self._clock,
             tracer=self._tracer,
+            logger=self._logger,
             span=span,
             instruments=self._instruments,
             recorder=self._recorder,
@@ -264,6 +281,7 @@ class Gateway:
         facts = scope.facts
         context = scope.span.get_span_context()
         response.headers |= {
+            **scope.limit_headers,
             "x-request-id": facts.request_id,
             "traceresponse": f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}",
             "x-lumigate-cache": facts.cache,

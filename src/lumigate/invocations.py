@@ -17,6 +17,7 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import SpanKind, StatusCode
 
 from lumigate.catalog import HTTP_ROUTE, LOST_INVOCATIONS, WORKER_KIND, WORKER_OUTCOME
+from lumigate.http.paths import shown_path
 from lumigate.telemetry import Span, Telemetry
 
 _REPORTED_MARK = '"event":"request"'
@@ -97,7 +98,7 @@ def _record_span(telemetry: Telemetry, invocation: Invocation) -> None:
     logged_ms = [line.time_ms for line in invocation.logs]
     thrown_ms = [thrown.time_ms for thrown in invocation.exceptions]
     ended_ms = max([invocation.started_ms + invocation.wall_ms, *logged_ms, *thrown_ms])
-    path = urlsplit(invocation.url).path
+    path = shown_path(urlsplit(invocation.url).path)
     route = path if HTTP_ROUTE.values and path in HTTP_ROUTE.values else ""
     is_request = invocation.kind == "fetch"
     attributes: dict[str, str | float | bool] = {

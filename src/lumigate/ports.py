@@ -27,10 +27,13 @@ __all__ = [
     "FetchError",
     "FetchResponse",
     "KeyValue",
+    "Ledger",
     "ModelBinding",
     "Ports",
     "Post",
     "RateLimit",
+    "SessionIndex",
+    "SessionObject",
     "StreamInterrupted",
     "VerifyKey",
 ]
@@ -116,6 +119,10 @@ class KeyValue(Protocol):
 
     async def delete(self, key: str) -> None: ...
 
+    async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        """A page of the keys that begin with `prefix`, in order, and where the next one begins, if there is one."""
+        ...
+
 
 class BlobStore(Protocol):
     """A strongly consistent object store (R2)."""
@@ -125,6 +132,10 @@ class BlobStore(Protocol):
     async def put(self, key: str, value: bytes) -> None: ...
 
     async def delete(self, key: str) -> None: ...
+
+    async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        """A page of the keys that begin with `prefix`, in order, and where the next one begins, if there is one."""
+        ...
 
 
 class DataPoints(Protocol):
@@ -165,6 +176,49 @@ class CounterShard(Protocol):
         ...
 
 
+class Ledger(Protocol):
+    """A tenant's budgets and exact limits (a Durable Object).
+
+    May raise anything when it cannot be reached, and raises `TimeoutError` when it says nothing for so long; what was
+    asked may then have happened or not.
+    """
+
+    async def reserve(self, text: str, *, timeout_seconds: float) -> str:
+        """Ask for what a request may need (`lumigate.ledger.wire.reserve_text`); the decision."""
+        ...
+
+    async def settle(self, text: str, *, timeout_seconds: float) -> str:
+        """Say what it really used (`settle_text`)."""
+        ...
+
+    async def usage(self, text: str, *, timeout_seconds: float) -> str:
+        """Where the tenant stands (`usage_text`)."""
+        ...
+
+
+class SessionObject(Protocol):
+    """One session (a Durable Object), by the name that is no id; see `lumigate.sessions.service` for the messages.
+
+    Messages and answers are dicts of texts, numbers and lists. May raise anything when it cannot be reached.
+    """
+
+    async def create(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    async def begin(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    async def commit(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    async def abandon(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    async def read(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    async def remove(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
+
+
+class SessionIndex(Protocol):
+    """All sessions of one subject (a Durable Object); see `lumigate.sessions.index`."""
+
+    async def add(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    async def touch(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    async def drop(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    async def names(self) -> Mapping[str, Any]: ...
+
+
 class Console(Protocol):
     """Where wide events go: one line of JSON each (Workers Logs, Logpush, standard output)."""
 
@@ -199,7 +253,21 @@ class Ports(Protocol):
     @property
     def rate_limit(self) -> RateLimit | None: ...
     @property
+    def address_limit(self) -> RateLimit | None: ...
+    @property
     def ai(self) -> ModelBinding | None: ...
     def shard(self, name: str) -> CounterShard | None:
         """The counter shard of that name."""
+        ...
+
+    def session(self, name: str) -> SessionObject | None:
+        """The session of that object name, whether it has been created or not."""
+        ...
+
+    def session_index(self, owner: str) -> SessionIndex | None:
+        """The index of all sessions of that owner."""
+        ...
+
+    def ledger(self, tenant: str) -> Ledger | None:
+        """The ledger of that tenant."""
         ...

@@ -13,8 +13,9 @@ from typing import Any
 
 from opentelemetry.trace import StatusCode
 
-from lumigate.catalog import DATA_POINT, WIDE_EVENT
+from lumigate.catalog import DATA_POINT, OUTCOME, WIDE_EVENT
 from lumigate.courier import MetricsCourier
+from lumigate.ledger.settlement import settle
 from lumigate.ports import Ports
 from lumigate.scope import Scope
 from lumigate.telemetry import Telemetry
@@ -22,6 +23,7 @@ from lumigate.telemetry.sinks.analytics_engine import build_point
 from lumigate.telemetry.sinks.wide_event import build_event
 
 _LEVELS = {"upstream_error": "warn", "truncated": "warn", "client_abort": "warn", "error": "error"}
+_OUTCOMES = sorted(OUTCOME.values or ())
 
 
 class RequestRecorder:
@@ -43,6 +45,7 @@ class RequestRecorder:
         self._silent_ns = int(silent_seconds * 1e9)
         self._in_progress: dict[str, Scope] = {}
         self._swept_ns = 0
+        self._routes_told: set[str] = set()
 
     def begin(self, scope: Scope) -> None:
         """Enter a request into the table, and close those that fell silent."""
@@ -70,6 +73,7 @@ class RequestRecorder:
         facts.status, facts.outcome, facts.error_code = status, outcome, error_code
         ended_ns = scope.clock.now_ns()
         duration_ns = max(0, ended_ns - facts.started_ns)
+        self._attempt(self._settle, scope, ports)
         self._attempt(self._end_span, scope)
         self._attempt(self._record_metrics, scope, duration_ns)
         self._attempt(self._write, scope, ports, duration_ns)
@@ -86,6 +90,12 @@ class RequestRecorder:
             part(*args, **kwargs)
         except Exception as error:
             self._telemetry.report(error)
+
+    def _settle(self, scope: Scope, ports: Ports) -> None:
+        """Tell the tenant's ledger what was really used, in the background."""
+        reservation, scope.reservation = scope.reservation, None
+        if reservation is not None:
+            ports.background(settle(scope, ports, reservation))
 
     def _end_span(self, scope: Scope) -> None:
         facts, span = scope.facts, scope.span
@@ -116,6 +126,11 @@ class RequestRecorder:
         instruments.request_duration.record(duration_ns / 1e9, labels, span=scope.span)
         overhead_ns = max(0, duration_ns - facts.upstream_ns)
         instruments.gateway_overhead.record(overhead_ns / 1e9, route, span=scope.span)
+        if facts.route not in self._routes_told:
+            # A series counts from its second sample on: the first failure of a route must not be its first sample.
+            self._routes_told.add(facts.route)
+            for outcome in _OUTCOMES:
+                instruments.outcomes.add(0, {**route, "lumigate.outcome": outcome})
         instruments.outcomes.add(1, {**route, "lumigate.outcome": facts.outcome})
         if facts.model:
             instruments.request_cost.record(facts.cost_usd, route, span=scope.span)
@@ -170,6 +185,7 @@ class RequestRecorder:
             "reasoning_tokens": facts.reasoning_tokens,
             "cost_usd": facts.cost_usd,
             "cost_estimated": facts.cost_estimated,
+            "conversation_id": facts.conversation_id,
             "tenant_class": facts.tenant_class,
             "request_bytes": facts.request_bytes,
             "response_bytes": facts.response_bytes,

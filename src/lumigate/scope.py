@@ -7,19 +7,20 @@ many requests. `Facts` is plain data, so that a later request can close one that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol
 
 from opentelemetry.trace import SpanKind, StatusCode
 
+from lumigate.auth.caller import Caller
 from lumigate.errors import CallerError, LumigateError
 from lumigate.http.types import Request
 from lumigate.instruments import Instruments
+from lumigate.ledger.settlement import Reservation
 from lumigate.ports import Clock, Ports
 from lumigate.privacy.mask import mask
-from lumigate.telemetry import Span, Tracer
-
+from lumigate.telemetry import Logger, Span, Tracer
 
 @dataclass(slots=True, kw_only=True)
 class Facts:
@@ -58,6 +59,7 @@ class Facts:
     error_code: str = ""
     last_active_ns: int = 0
     finished: bool = False
+    conversation_id: str = ""
 
 
 class OpenCall(Protocol):
@@ -86,11 +88,17 @@ class Scope:
     ports: Ports
     clock: Clock
     tracer: Tracer
+    logger: Logger
     span: Span
     instruments: Instruments
     facts: Facts
     recorder: Recorder
     open_call: OpenCall | None = None
+    caller: Caller | None = None
+    reservation: Reservation | None = None
+    """What the request holds of its tenant's ledger, to be settled when it ends."""
+    limit_headers: Mapping[str, str] = field(default_factory=dict)
+    """Who has been let in; None on routes that are open to all."""
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -22,12 +22,12 @@ class JsonError(ValueError):
     """The text is not acceptable JSON; the message says what is wrong and where, and quotes nothing."""
 
 
-def loads(data: bytes) -> Any:
-    """The value. Raises `JsonError`."""
+def loads(data: bytes, *, unique_members: bool = False) -> Any:
+    """The value. Raises `JsonError`, also for an object that has a member twice where `unique_members` is asked for."""
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+        return (_UNIQUE if unique_members else _PLAIN).decode(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise JsonError(f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -38,10 +38,10 @@ def loads(data: bytes) -> Any:
         raise JsonError("a number cannot be read") from None
 
 
-def load_object(data: bytes) -> dict[str, Any] | None:
+def load_object(data: bytes, *, unique_members: bool = False) -> dict[str, Any] | None:
     """The value if it is an object, None for everything else: for readers that tolerate anything."""
     try:
-        value = loads(data)
+        value = loads(data, unique_members=unique_members)
     except JsonError:
         return None
     return value if isinstance(value, dict) else None
@@ -70,5 +70,18 @@ def _finite(text: str) -> float:
     return value
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two readers that each believe another of two members can be played off against each other."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise JsonError("an object has a member twice")
+    return members
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise JsonError(f"{name} is not a JSON value")
+
+
+# `json.loads` with arguments makes a decoder anew for each text, which takes as long as reading a short one.
+_PLAIN = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_UNIQUE = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique)

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lumigate.auth.claims import ClaimRules, check_claims
+from lumigate.auth.claims import ClaimRules, check_claims, check_type, scopes, text
 from lumigate.errors import Unauthenticated
-from tests.fakes import AUDIENCE, ISSUER, NOW_SECONDS, make_claims
+from tests.fakes import AUDIENCE, ISSUER, NOW_SECONDS, make_claims, raised_by
 
-RULES = ClaimRules(issuer=ISSUER, audience=AUDIENCE, leeway_seconds=30)
+RULES = ClaimRules(issuer=ISSUER, audiences=frozenset({AUDIENCE}), leeway_seconds=30)
+CLERK = ClaimRules(
+    issuer=ISSUER, audiences=frozenset(), parties=frozenset({"https://app.example"}), leeway_seconds=30
+)
 ACCEPTED = "accepted"
 
 
@@ -54,6 +58,8 @@ def verdict(claims: dict[str, Any], rules: ClaimRules = RULES) -> str:
         ({"aud": [[AUDIENCE]]}, "wrong_audience"),
         ({"aud": {AUDIENCE: True}}, "wrong_audience"),
         ({"aud": f"{AUDIENCE} another"}, "wrong_audience"),
+        # azp: of no interest unless settings name parties
+        ({"azp": "https://elsewhere.example"}, ACCEPTED),
         # the first reason that applies is told
         ({"iss": "x", "aud": "x", "exp": 0}, "wrong_issuer"),
         ({"aud": "x", "exp": 0}, "wrong_audience"),
@@ -73,10 +79,84 @@ def test_an_instant_that_is_not_a_finite_number_is_malformed(name: str, value: A
 
 
 def test_without_leeway_a_token_holds_until_the_instant_it_names() -> None:
-    strict = ClaimRules(issuer=ISSUER, audience=AUDIENCE, leeway_seconds=0)
+    strict = replace(RULES, leeway_seconds=0)
     assert verdict(make_claims(exp=NOW_SECONDS + 0.001), strict) == ACCEPTED
     assert verdict(make_claims(exp=NOW_SECONDS), strict) == "expired"
     assert verdict(make_claims(nbf=NOW_SECONDS + 0.001), strict) == "not_yet_valid"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"azp": "https://app.example", "aud": None}, ACCEPTED),
+        ({"azp": "https://app.example", "aud": "whoever"}, ACCEPTED),
+        ({"azp": "https://app.example.evil", "aud": None}, "wrong_party"),
+        ({"azp": None}, "wrong_party"),
+        ({"azp": ["https://app.example"]}, "wrong_party"),
+        ({"azp": ""}, "wrong_party"),
+    ],
+)
+def test_a_token_without_audience_is_judged_by_who_it_was_issued_to(
+    changes: dict[str, Any], expected: str
+) -> None:
+    """Clerk's session tokens name no audience, and the origin of the application as the authorized party."""
+    assert verdict(make_claims(**changes), CLERK) == expected
+
+
+def test_a_token_that_would_outlive_every_revocation_is_refused() -> None:
+    short = replace(RULES, max_lifetime_seconds=600)
+    assert verdict(make_claims(exp=NOW_SECONDS + 630), short) == ACCEPTED
+    assert verdict(make_claims(exp=NOW_SECONDS + 631), short) == "lifetime_too_long"
+
+
+@pytest.mark.parametrize(
+    ("token_type", "by_default", "access_tokens_only"),
+    [
+        (None, True, False),
+        ("jwt", True, False),
+        ("at+jwt", True, True),
+        ("logout+jwt", False, False),
+        ("dpop+jwt", False, False),
+        ("", False, False),
+    ],
+)
+def test_a_token_made_for_something_else_gives_no_access(
+    token_type: str | None, by_default: bool, access_tokens_only: bool
+) -> None:
+    for rules, good in (
+        (RULES, by_default),
+        (replace(RULES, types=frozenset({"at+jwt"})), access_tokens_only),
+    ):
+        error = raised_by(Unauthenticated, check_type, token_type, rules)
+        assert (error is None) is good
+        assert error is None or error.reason == "wrong_type"
+
+
+@pytest.mark.parametrize(
+    ("claims", "claim", "expected"),
+    [
+        ({"scope": "chat embed"}, None, {"chat", "embed"}),
+        ({"scope": "  chat  chat "}, None, {"chat"}),
+        ({"scp": ["chat", "embed"]}, None, {"chat", "embed"}),
+        ({"scp": "chat"}, None, {"chat"}),
+        ({"scope": "chat", "scp": ["admin"]}, None, {"chat"}),
+        ({"permissions": ["chat", 5, None]}, "permissions", {"chat"}),
+        ({"scope": "chat"}, "permissions", set()),
+        ({"scope": {"admin": True}}, None, set()),
+        ({"scope": "chat\tadmin"}, None, {"chat\tadmin"}),
+        ({}, None, set()),
+    ],
+)
+def test_scopes_are_a_text_or_a_list(claims: dict[str, Any], claim: str | None, expected: set[str]) -> None:
+    assert scopes(claims, claim) == expected
+
+
+def test_a_name_with_half_a_character_is_malformed() -> None:
+    """Written out, it would be replaced, and two tenants could become one."""
+    assert text({"tenant": "東京"}, "tenant") == "東京"
+    error = raised_by(Unauthenticated, text, {"tenant": "a\ud800"}, "tenant")
+    assert error is not None
+    assert error.reason == "malformed"
 
 
 @given(
@@ -89,10 +169,27 @@ def test_without_leeway_a_token_holds_until_the_instant_it_names() -> None:
             | st.floats()
             | st.text()
             | st.lists(st.text(), max_size=2)
-            for name in ("iss", "aud", "exp", "nbf", "iat", "sub")
+            for name in ("iss", "aud", "azp", "exp", "nbf", "iat", "sub")
         },
     )
 )
 def test_no_claims_raise_anything_but_unauthenticated(claims: dict[str, Any]) -> None:
     assert verdict(claims) != ACCEPTED
-    assert verdict(make_claims(**claims)) in {ACCEPTED, *Unauthenticated.MESSAGES}
+    for rules in (RULES, CLERK):
+        assert verdict(make_claims(**claims), rules) in {ACCEPTED, *Unauthenticated.MESSAGES}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["scope", "scp", "x"]), st.recursive(st.none() | st.integers() | st.text(), st.lists)
+    )
+)
+def test_no_scopes_raise_anything_and_all_are_texts(claims: dict[str, Any]) -> None:
+    value = claims.get("scope", claims.get("scp"))
+    found = scopes(claims, None)
+    if isinstance(value, str):
+        assert found == {name for name in value.split(" ") if name}
+    else:
+        assert found == (
+            {name for name in value if isinstance(name, str)} if isinstance(value, list) else set()
+        )

@@ -17,7 +17,12 @@ ENTRIES = st.builds(
     model=st.text(),
     input_tokens=st.integers(0),
     output_tokens=st.integers(0),
+    alias=st.text(),
+    tags=st.lists(st.text(), max_size=8).map(tuple),
+    usage=st.booleans(),
     cost_usd=st.floats(0, allow_nan=False, allow_infinity=False),
+    asked_ns=st.integers(0),
+    fresh_ns=st.integers(0),
     expires_ns=st.integers(0),
     body=st.binary(),
 )
@@ -28,6 +33,8 @@ ENTRY = Entry(
     input_tokens=1,
     output_tokens=2,
     cost_usd=0.5,
+    asked_ns=1,
+    fresh_ns=5,
     expires_ns=10,
     body=b'{"a":\n"b"}',
 )
@@ -86,6 +93,11 @@ def test_an_entry_of_another_format_is_refused(format_: Any) -> None:
         ("cost_usd", "0.5"),
         ("expires_ns", "never"),
         ("expires_ns", None),
+        ("tags", "a"),
+        ("tags", [1]),
+        ("tags", ["a"] * 9),
+        ("usage", 1),
+        ("asked_ns", 1.0),
     ],
 )
 def test_an_entry_whose_head_is_wrongly_typed_is_refused(name: str, value: Any) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import json
 
+import pytest
+
 from tests.fakes import (
     UPSTREAM_URL,
+    FakeBlobs,
     FakeKeyValue,
     completion,
     fake_ports,
@@ -20,9 +23,10 @@ ROTATED = "newer:" + base64.b64encode(b"m" * 32).decode() + "," + KEYS
 ANSWER = "the attic key is under the mat"
 
 
-async def asked(store: FakeKeyValue, keys: str | None) -> tuple[str, str]:
+async def asked(store: FakeKeyValue | FakeBlobs, keys: str | None) -> tuple[str, str]:
     """What an isolate with a cold memory answers, and where it had it from."""
-    rig = make_gateway(fake_ports(key_value=store), **({"SEALING_KEYS": keys} if keys else {}))
+    ports = {"key_value": store} if isinstance(store, FakeKeyValue) else {"key_value": None, "blobs": store}
+    rig = make_gateway(fake_ports(**ports), **({"SEALING_KEYS": keys} if keys else {}))
     rig.ports.fetch.script(UPSTREAM_URL, json_answer(completion(ANSWER)))
     response = await rig.send()
     await rig.ports.background.run()
@@ -30,16 +34,19 @@ async def asked(store: FakeKeyValue, keys: str | None) -> tuple[str, str]:
     return content, response.headers["x-lumigate-cache"]
 
 
-def stored(store: FakeKeyValue) -> bytes:
-    (value,) = [value for key, value in store.values.items() if len(key) == 64]
+def stored(store: FakeKeyValue | FakeBlobs) -> bytes:
+    (value,) = [value for key, value in store.values.items() if key.startswith("cache/")]
     return value
 
 
-async def test_at_rest_the_answer_cannot_be_read() -> None:
-    store = FakeKeyValue()
+@pytest.mark.parametrize(("kind", "tier"), [(FakeKeyValue, "l2"), (FakeBlobs, "l3")])
+async def test_at_rest_the_answer_cannot_be_read(
+    kind: type[FakeKeyValue] | type[FakeBlobs], tier: str
+) -> None:
+    store = kind()
     assert await asked(store, KEYS) == (ANSWER, "miss")
     assert ANSWER.encode() not in stored(store)
-    assert await asked(store, KEYS) == (ANSWER, "hit-l2")
+    assert await asked(store, KEYS) == (ANSWER, f"hit-{tier}")
 
 
 async def test_without_keys_it_is_stored_as_it_is() -> None:

@@ -95,7 +95,7 @@ def compressed() -> Sources:
     return replace(
         sources,
         promises=tuple(replace(p, period=p.period / COMPRESSION) for p in sources.promises),
-        settings=sources.settings.model_copy(update={"step_seconds": STEP}),
+        settings=sources.settings.model_copy(update={"step_seconds": STEP, "settle_seconds": STEP / 2}),
     )
 
 

@@ -36,6 +36,7 @@ from tests.fakes.gateway import (
 from tests.fakes.observed import Observed
 from tests.fakes.ports import FakePorts, fake_ports
 from tests.fakes.scope import FakeRecorder, ScopeUnderTest, make_request, make_scope
+from tests.fakes.sessions import FakeSessions, MemoryDatabase
 from tests.fakes.settings import (
     API_KEY,
     AUDIENCE,
@@ -50,6 +51,7 @@ from tests.fakes.settings import (
 )
 from tests.fakes.stores import (
     FakeBackground,
+    FakeBlobs,
     FakeConsole,
     FakeDataPoints,
     FakeKeyValue,
@@ -74,6 +76,7 @@ __all__ = [
     "WITH_KEY",
     "FakeAnswer",
     "FakeBackground",
+    "FakeBlobs",
     "FakeClock",
     "FakeConsole",
     "FakeCrypto",
@@ -86,8 +89,10 @@ __all__ = [
     "FakePost",
     "FakeRateLimit",
     "FakeRecorder",
+    "FakeSessions",
     "FetchCall",
     "GatewayUnderTest",
+    "MemoryDatabase",
     "Observed",
     "Piece",
     "Point",

@@ -18,14 +18,18 @@ from lumigate.ports import (
     Entropy,
     Fetch,
     KeyValue,
+    Ledger,
     ModelBinding,
     Ports,
     Post,
     RateLimit,
+    SessionIndex,
+    SessionObject,
 )
 from tests.fakes.clock import FakeClock, FakeEntropy
 from tests.fakes.crypto import FakeCrypto
 from tests.fakes.fetch import FakeFetch
+from tests.fakes.sessions import FakeSessions
 from tests.fakes.stores import (
     FakeBackground,
     FakeConsole,
@@ -52,11 +56,23 @@ class FakePorts:
     blobs: BlobStore | None = None
     data_points: FakeDataPoints | None = field(default_factory=FakeDataPoints)
     rate_limit: FakeRateLimit | None = field(default_factory=FakeRateLimit)
+    address_limit: FakeRateLimit | None = None
     ai: ModelBinding | None = None
     shards: dict[str, CounterShard] = field(default_factory=dict)
+    sessions: FakeSessions | None = None
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
 
     def shard(self, name: str) -> CounterShard | None:
         return self.shards.get(name)
+
+    def session(self, name: str) -> SessionObject | None:
+        return self.sessions.get(name) if self.sessions is not None else None
+
+    def session_index(self, owner: str) -> SessionIndex | None:
+        return self.sessions.index(owner) if self.sessions is not None else None
+
+    def ledger(self, tenant: str) -> Ledger | None:
+        return self.ledgers.get(tenant)
 
 
 def fake_ports(**overrides: Any) -> FakePorts:

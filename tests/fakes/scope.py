@@ -93,6 +93,7 @@ def make_scope(
         ports=ports,
         clock=ports.clock,
         tracer=tracer,
+        logger=telemetry.logger("test"),
         span=tracer.start_span("request", kind=SpanKind.SERVER, parent=None),
         instruments=Instruments(telemetry),
         facts=Facts(

@@ -31,6 +31,40 @@ class FakeKeyValue:
         self._check()
         self.values.pop(key, None)
 
+    async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        self._check()
+        names = sorted(key for key in self.values if key.startswith(prefix) and key > (cursor or ""))
+        return names[:limit], names[limit - 1] if len(names) > limit else None
+
+    def _check(self) -> None:
+        if self.fault is not None:
+            raise self.fault
+
+
+class FakeBlobs:
+    """A dictionary; `fault`, once set, is raised by every call."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+        self.fault: Exception | None = None
+
+    async def get(self, key: str) -> bytes | None:
+        self._check()
+        return self.values.get(key)
+
+    async def put(self, key: str, value: bytes) -> None:
+        self._check()
+        self.values[key] = value
+
+    async def delete(self, key: str) -> None:
+        self._check()
+        self.values.pop(key, None)
+
+    async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        self._check()
+        names = sorted(key for key in self.values if key.startswith(prefix) and key > (cursor or ""))
+        return names[:limit], names[limit - 1] if len(names) > limit else None
+
     def _check(self) -> None:
         if self.fault is not None:
             raise self.fault

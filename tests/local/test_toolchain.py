@@ -120,7 +120,8 @@ def test_what_cannot_be_had_says_what_to_do(
     [
         ("packages", "a list of strings"),
         ("platform", "a string"),
-        ("budget_compressed_bytes", "a positive integer"),
+        ("limits.raw_bytes", "a positive integer"),
+        ("limits.import_ratio", "a positive number"),
         ("node", "a string"),
     ],
 )
@@ -128,7 +129,7 @@ def test_a_setting_that_is_absent_is_named(setting: str, expected: str, checkout
     """Pins are read whole: an absent one stops with a line that names it."""
     path = checkout / "pyproject.toml"
     rows = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(row for row in rows if not row.startswith(f"{setting} =")))
+    path.write_text("".join(row for row in rows if not row.startswith(f"{setting.rpartition('.')[2]} =")))
     with pytest.raises(SettingsMalformed, match=rf"\[tool\.lumigate\.bundle\] {setting} must be {expected}"):
         Pins.read(checkout)
 

@@ -2,7 +2,7 @@
 //
 //   node host.mjs [config.json]      (or the JSON on stdin)
 //
-// Config: {src, modules, pyodide, main, vars?, bindings?, port?, cf?, limits?, flags?, inject?}; paths are of this machine,
+// Config: {src, modules, pyodide, main, vars?, bindings?, port?, cf?, limits?, flags?, inject?, bytecode?}; paths are of this machine,
 // `main` is the entry module's file inside `src`, `bindings` mirrors wrangler.toml:
 //   {kv_namespaces: [{binding}], r2_buckets: [{binding}], analytics_engine_datasets: [{binding}],
 //    ratelimits: [{name, simple: {limit, period}}], durable_objects: [{binding, class_name, sqlite?}], crons: [..],
@@ -71,6 +71,7 @@ async function main() {
     ready: true,
     port: http.port,
     control_port: control.port,
+    interpreter_seconds: runtime.interpreter.ownStartSeconds,
     import_seconds: runtime.interpreter.importSeconds,
     start_seconds: (Date.now() - started) / 1000,
     node: process.versions.node,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local import toolchain
+from local import bundle, toolchain
 from tests.pyodide.runner import PyodideHost
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,13 +36,19 @@ def declared_bindings() -> dict[str, Any]:
     }
 
 
+def deployed(folder: Path) -> dict[str, Any]:
+    """Options for `production_host`: what would be uploaded, shaken out and compiled, laid out in the new `folder`."""
+    bundle.lay_out(ROOT, folder, python_modules=toolchain.python_modules())
+    return {"src": folder / "src", "modules": folder / "python_modules", "bytecode": True}
+
+
 def production_host(variables: Mapping[str, Any], **options: Any) -> PyodideHost:
     """A host, not yet started, with the vars of `wrangler.toml` under `variables`."""
     wrangler = tomllib.loads((ROOT / "wrangler.toml").read_text("utf-8"))
     return PyodideHost(
         node=toolchain.node(),
         pyodide=toolchain.pyodide(),
-        modules=toolchain.python_modules(),
+        modules=options.pop("modules", None) or toolchain.python_modules(),
         src=options.pop("src", ROOT / "src"),
         vars={**wrangler["vars"], **variables},
         bindings=options.pop("bindings", declared_bindings()),

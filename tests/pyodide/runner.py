@@ -43,6 +43,7 @@ class PyodideHost:
         limits: Mapping[str, int] | None = None,
         flags: Mapping[str, bool] | None = None,
         inject: Path | None = None,
+        bytecode: bool = False,
         port: int = 0,
         start_timeout_s: float = 60.0,
         node_options: tuple[str, ...] = (),
@@ -58,6 +59,7 @@ class PyodideHost:
             "limits": dict(limits or {}),
             "flags": dict(flags or {}),
             "port": port,
+            "bytecode": bytecode,
             **({"inject": str(inject)} if inject else {}),
         }
         self._start_timeout_s = start_timeout_s

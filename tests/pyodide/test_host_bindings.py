@@ -212,6 +212,11 @@ def test_sql_works_on_every_node(bound: PyodideHost, client: httpx.Client) -> No
     assert answer.json() == [{"n": 7}]
 
 
+def test_a_transaction_covers_sql_and_storage_can_be_emptied(client: httpx.Client) -> None:
+    answer = client.get("/object?call=sql_all_or_nothing&name=atomic")
+    assert answer.json() == {"rows": [[1], [2]], "tables": []}
+
+
 def test_a_durable_object_class_must_be_exported(make_host: Callable[..., PyodideHost]) -> None:
     bindings = {"durable_objects": [{"binding": "X", "class_name": "Nobody"}]}
     with (

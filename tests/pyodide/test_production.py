@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import shutil
 import time
@@ -163,3 +165,29 @@ def test_the_shard_comes_back_from_eviction_with_every_count() -> None:
             assert host.control("evict", binding="METRICS_SHARD")["evicted"] == 1
         host.control("alarms", binding="METRICS_SHARD")
         assert counted(client) == 5
+
+
+def test_a_session_comes_back_from_eviction_and_its_alarm_empties_it() -> None:
+    """What the object held in memory was only who waits; what it stored is sealed, and goes when idle."""
+    key = "lmg_production_key"
+    variables = {
+        **VARIABLES,
+        "API_KEYS": f"acme:{hashlib.sha256(key.encode()).hexdigest()}",
+        "SEALING_KEYS": "k1:" + base64.b64encode(bytes(range(32))).decode(),
+        "SESSION_IDLE_SECONDS": "1",
+    }
+    headers = {"authorization": f"Bearer {key}"}
+    with production_host(variables) as host, httpx.Client(base_url=host.url, headers=headers) as client:
+        made = client.post("/sessions", json={"system": "Be brief."}).json()
+        assert host.control("evict", binding="SESSION") == {"evicted": 1}
+        assert client.get(f"/sessions/{made['id']}").json()["system"] == "Be brief."
+        (state,) = host.state()["bindings"]["SESSION"].values()
+        assert state["alarm"] >= made["created"] * 1000 + 1000
+        deadline = time.monotonic() + 10
+        while state["alarm"] is not None and time.monotonic() < deadline:
+            time.sleep(0.1)
+            (state,) = host.state()["bindings"]["SESSION"].values()
+        assert state["alarm"] is None
+        assert client.get(f"/sessions/{made['id']}").status_code == 404
+        assert client.post("/sessions", json={}).status_code == 201
+    assert made["id"] not in "".join(host.logs())

@@ -20,7 +20,8 @@ BEATS = "lumigate_heartbeat_total"
 
 
 def settings(**changes: Any) -> Settings:
-    return load_settings(ROOT / "settings.yaml").model_copy(update=changes)
+    loaded = load_settings(ROOT / "settings.yaml")
+    return Settings.model_validate({**loaded.model_dump(), **changes})
 
 
 def policy() -> Policy:

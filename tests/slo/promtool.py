@@ -51,8 +51,12 @@ def evaluate(
     *,
     usual: Iterable[Mapping[str, Any]] = (),
     interval: str = "1m",
+    scraped: str | None = None,
 ) -> None:
-    """Play `series` to the groups, and to the `usual` rules beside them; every expectation must hold exactly."""
+    """Play `series` to the groups, and to the `usual` rules beside them; every expectation must hold exactly.
+
+    Rules are evaluated every `interval`; there is a sample every `scraped`, the same unless said.
+    """
     (folder / "rules.yaml").write_text(rule_file(groups))
     content = {"groups": [{"name": "usual", "rules": [dict(rule) for rule in usual]}]}
     (folder / "usual.yaml").write_text(yaml.safe_dump(content))
@@ -61,7 +65,7 @@ def evaluate(
         "evaluation_interval": interval,
         "tests": [
             {
-                "interval": interval,
+                "interval": scraped or interval,
                 "input_series": [{"series": name, "values": values} for name, values in series.items()],
                 "promql_expr_test": expectations,
             }

@@ -235,10 +235,10 @@ def test_a_backend_with_native_deltas_gets_the_same_numbers(tmp_path: Path) -> N
     """Samples are what happened since the one before, between two evaluations; the same history as totals agrees."""
     ok, error = f'{SERIES}{{lumigate_outcome="complete"}}', f'{SERIES}{{lumigate_outcome="error"}}'
     expectations = [
-        expect("sum(slo:period_total:events)", "10m", 200),
-        expect("sum(slo:period_bad:events)", "10m", 20),
-        expect('sum(slo:error:ratio{window="5m"})', "10m", 0.1),
-        expect("sum(slo:observed:bool)", "10m", 1),
+        expect("sum(slo:period_total:events)", "11m", 200),
+        expect("sum(slo:period_bad:events)", "11m", 20),
+        expect('sum(slo:error:ratio{window="5m"})', "11m", 0.1),
+        expect("sum(slo:observed:bool)", "11m", 1),
     ]
     minutes = 10
     deltas = {

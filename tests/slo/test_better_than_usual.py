@@ -136,8 +136,8 @@ def test_a_burn_that_stops_resets_within_the_short_window(tmp_path: Path) -> Non
         [
             expect(OUR_PAGE, "60m", 0),
             expect(OUR_PAGE, "70m", 1),
-            expect(OUR_PAGE, "100m", 0),
-            expect(USUAL_FIRING, "100m", 1),
+            expect(OUR_PAGE, "101m", 0),
+            expect(USUAL_FIRING, "101m", 1),
         ],
         usual=[USUAL_HOUR, usual],
     )
@@ -186,7 +186,7 @@ def test_coverage_says_how_much_of_the_period_was_seen(tmp_path: Path) -> None:
         {OK: "0+100x20 _x20 2000+100x20", BEATS: "0+1x20 stale _x19 20+1x20"},
         [
             expect("sum(slo:coverage:ratio) / sum(slo:coverage_expected:ratio) < bool 0.8", "60m", 1),
-            expect("sum(slo:period_total:events)", "60m", 3900),
+            expect("sum(slo:period_total:events)", "61m", 3900),
         ],
     )
 
@@ -240,7 +240,7 @@ def test_a_sum_of_counters_that_loses_a_part_is_no_reset(tmp_path: Path) -> None
         tmp_path,
         [group(promise())],
         {OK: "0+100000x40", **errors},
-        [expect("sum(slo:period_bad:events)", "40m", 80), expect("sum(usual:errors) > bool 90000", "40m", 1)],
+        [expect("sum(slo:period_bad:events)", "41m", 80), expect("sum(usual:errors) > bool 90000", "40m", 1)],
         usual=usual,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from local.cli import main
 from slo.build import GENERATED, ROOT, TESTS, Sources, drift, generate, generate_tests, write
 from slo.command import TO_RULES
 from slo.durations import promql
+from slo.prometheus import promise_group, service_group
 from slo.runbooks import FOLDER, faults, known_labels, queries
+from tests.slo.examples import settings
 from tests.slo.promtool import promtool, run
 
 SOURCES = Sources.load()
+DASHBOARDS = ROOT.parent / "dashboards" / "generated"
 
 
 def test_the_committed_files_are_what_the_specs_generate(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,6 +73,18 @@ def test_the_queries_of_the_runbooks_are_promql(tmp_path: Path) -> None:
     run(promtool(), "check", "rules", tmp_path / "rules.yaml")
 
 
+def test_the_runbooks_speak_only_of_settings_and_commands_that_there_are() -> None:
+    documented = (ROOT.parent / "docs" / "settings.md").read_text()
+    named = set()
+    for path in FOLDER.glob("*.md"):
+        text = path.read_text()
+        named |= {(path.name, name) for name in re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+|MODELS)[=`]", text)}
+        for command in re.findall(r"`(?:uv run )?lumigate ([a-z]+ [a-z]+)", text):
+            assert main([*command.split(), "--help"]) == 0, f"{path.name}: lumigate {command}"
+    assert len(named) > 10
+    assert {each for each in named if f"`{each[1]}`" not in documented} == set()
+
+
 def test_links_between_runbooks_lead_somewhere() -> None:
     for path in FOLDER.glob("*.md"):
         for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
@@ -100,13 +116,44 @@ def test_every_alert_says_what_the_one_on_call_needs() -> None:
     page = next(rule for rule in texts if rule.get("alert") == "LumigateAvailabilityBurn")
     assert page["labels"]["severity"] == "page"
     words = page["annotations"]
-    assert set(words) == {"summary", "description", "budget", "condition", "dashboard", "runbook_url"}
+    assert set(words) == {
+        "summary",
+        "description",
+        "budget",
+        "condition",
+        "dashboard",
+        "budget_dashboard",
+        "runbook_url",
+    }
     assert words["description"].endswith("Objective: 99.9% over 30 days.")
     assert "slo:budget_spent:ratio" in words["budget"]
     assert "slo:time_to_exhaustion:seconds" in words["budget"]
     assert words["condition"] == (
         "A page at 14.4 times over 1h and 5m or 6 times over 6h and 30m, from 5 bad events on."
     )
-    assert "from=" in words["dashboard"]
-    assert "var-slo=availability" in words["dashboard"]
+    assert "/d/lumigate-service?from=" in words["dashboard"]
+    assert words["budget_dashboard"].endswith("&var-service=lumigate&var-slo=availability")
     assert promql(3600) == "1h"
+
+
+@pytest.mark.parametrize("matchers", [{}, {"job": "lumigate production"}])
+def test_every_link_leads_to_a_dashboard_that_has_its_variables(matchers: dict[str, str]) -> None:
+    boards = {
+        board["uid"]: {variable["name"] for variable in board["templating"]["list"]}
+        for board in (json.loads(path.read_text()) for path in DASHBOARDS.glob("*.json"))
+    }
+    chosen = settings(matchers=matchers)
+    groups = [*(promise_group(p, chosen) for p in SOURCES.promises), service_group(chosen, SOURCES.policy)]
+    links = [
+        text
+        for one in groups
+        for alert in one.alerts
+        for name, text in alert.annotations.items()
+        if name.endswith("dashboard")
+    ]
+    assert len(links) > 30
+    for link in links:
+        found = re.match(r"https://grafana\.example\.com/d/([\w-]+)\?from=", link)
+        assert found is not None, link
+        assert set(re.findall(r"[?&]var-(\w+)=", link)) <= boards[found[1]], link
+    assert ("var-job=lumigate+production" in links[0]) is bool(matchers)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,6 +31,7 @@ from slo.sources import read_prometheus
 from slo.standing import Gate, standing
 from tests.ports import free_port
 from tests.slo.examples import policy, settings
+from tests.slo.programs import process, wait
 from tests.slo.promtool import tool
 
 STEP = 0.5
@@ -123,34 +123,6 @@ def receiving() -> Iterator[Receiver]:
 
 
 @contextlib.contextmanager
-def process(ready: str, *command: str) -> Iterator[None]:
-    """A program, ended at the end; it is up when `ready` answers 200."""
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    try:
-        wait(lambda: running.poll() is not None or _answers(ready), 20)
-        if running.poll() is not None:
-            assert running.stderr is not None
-            raise AssertionError(f"{command[0]} ended: {running.stderr.read()}")
-        yield
-    finally:
-        running.terminate()
-        running.communicate(timeout=10)
-
-
-def _answers(url: str) -> bool:
-    with contextlib.suppress(httpx.TransportError):
-        return httpx.get(url).status_code == 200
-    return False
-
-
-def wait(condition: Callable[[], object], seconds: float, what: str = "it") -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
-        time.sleep(0.05)
-
-
-@contextlib.contextmanager
 def traffic(runtime: RuntimeInThread) -> Iterator[None]:
     """Steady requests, no two alike, until the end."""
     stop = threading.Event()
@@ -189,6 +161,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         )
         chosen = settings(
             step_seconds=STEP,
+            settle_seconds=STEP / 2,
             receivers=Receivers(page=f"{receiver.url}/page", ticket=f"{receiver.url}/ticket"),
         )
         from slo.build import Sources
@@ -274,7 +247,7 @@ def _texts_are_filled_in(alert: dict[str, Any]) -> None:
     assert texts["summary"].startswith("Availability: the error budget burns ")
     assert "% of the error budget is spent; at this pace the rest lasts" in texts["budget"]
     assert "to=1" in texts["dashboard"]
-    assert "var-slo=availability" in texts["dashboard"]
+    assert "var-slo=availability" in texts["budget_dashboard"]
     assert texts["runbook_url"].endswith("/runbooks/availability.md")
     assert not any("{{" in text or "error expanding" in text for text in texts.values()), texts
 

@@ -33,7 +33,7 @@ slos:
       name: MyServiceHighErrorRate
       labels: {category: availability}
       annotations: {summary: Too many errors}
-      page_alert: {labels: {severity: pageteam}}
+      page_alert: {labels: {severity: pageteam, routing_key: myteam}, annotations: {channel: "#alerts"}}
       ticket_alert: {disable: true}
   - name: "requests-latency"
     objective: 99
@@ -125,6 +125,38 @@ def test_the_numbers_are_those_that_happened(spec: Path, tmp_path: Path) -> None
             expect('sum(slo:observed:bool{slo="wifi"})', "30m", 1),
         ],
     )
+
+
+def test_an_alerts_own_labels_and_annotations_come_along(spec: Path, tmp_path: Path) -> None:
+    """Its severity is ours: whoever routes by Sloth's finds `sloth_severity`."""
+    folder, out = tmp_path / "specs", tmp_path / "out"
+    assert main(["slo", "import", str(spec), "--out", str(folder)]) == 0
+    assert main(["slo", "build", "--specs", str(folder), "--out", str(out), "--names", "sloth"]) == 0
+    alerts = {
+        (rule["labels"]["sloth_slo"], rule["labels"]["severity"]): rule
+        for path in (out / "prometheus").glob("*.rules.yaml")
+        for rule in yaml.safe_load(path.read_text())["groups"][0]["rules"]
+        if "sloth_severity" in rule.get("labels", {})
+    }
+    assert set(alerts) == {
+        ("requests-availability", "page"),
+        ("requests-latency", "page"),
+        ("requests-latency", "ticket"),
+    }
+    page = alerts["requests-availability", "page"]
+    assert page["labels"] == {
+        "owner": "myteam",
+        "category": "availability",
+        "routing_key": "myteam",
+        "severity": "page",
+        "sloth_id": "myservice-requests-availability",
+        "sloth_service": "myservice",
+        "sloth_slo": "requests-availability",
+        "sloth_severity": "page",
+    }
+    assert page["annotations"]["channel"] == "#alerts"
+    assert page["annotations"]["summary"] == "Too many errors"
+    assert not any("/" in key for rule in alerts.values() for key in rule["annotations"])
 
 
 @pytest.mark.parametrize(

@@ -324,3 +324,6 @@ def test_settings_that_are_wrong_say_where(tmp_path: Path) -> None:
     path.write_text(good.replace("heartbeat: lumigate.heartbeat", "heartbeat: lumigate.pulse"))
     with pytest.raises(SpecError, match=r"the catalog has no metric 'lumigate\.pulse'"):
         load_settings(path)
+    path.write_text(good.replace("settle_seconds: 8", "settle_seconds: 60"))
+    with pytest.raises(SpecError, match="settle_seconds: 60 is not shorter than a step of 60 s"):
+        load_settings(path)

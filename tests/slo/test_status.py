@@ -274,6 +274,18 @@ def test_analytics_engine_is_read_too(
         )
 
 
+def test_a_gate_does_not_open_on_an_empty_dataset(
+    serve: Callable[[Answer], str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Points have no heartbeat: where there is none at all, the service may be idle, or nothing is written."""
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "abc")
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "t")
+    for rows in ([], [{"bad_300": None, "total_2592000": "0"}]):
+        url = serve(_always((200, {"data": rows})))
+        assert main(["slo", "status", "--analytics-engine", url]) == Gate.UNOBSERVED
+        assert "note: not one data point in the period" in capsys.readouterr().out
+
+
 def _sources() -> Any:
     from slo.build import Sources
 

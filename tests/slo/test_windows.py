@@ -103,11 +103,15 @@ def test_a_filter_becomes_a_selector() -> None:
 
 def test_a_raw_query_counts_exactly_where_it_took_a_rate() -> None:
     found = increases_of_query(
-        'sum(rate(a_total{x=~"{}|]", y="1"}[{{ .window }}])) - sum(increase(b[{{.window}}]))', step=60
+        'sum(rate(a_total{x=~"{}|]", y="1"}[{{ .window }}])) - sum(increase(b[{{.window}}]))',
+        step=60,
+        settle=8,
     )
     assert "rate(" not in found
-    assert 'a_total{x=~"{}|]", y="1"} - last_over_time(a_total{x=~"{}|]", y="1"}[1h] offset 1m) >= 0' in found
-    assert "(b and last_over_time(b[1h] offset 1m))" in found
+    series = 'a_total{x=~"{}|]", y="1"}'
+    step, before = f"{series}[1m] offset 8s", f"last_over_time({series}[1h] offset 1m8s)"
+    assert f"last_over_time({step}) - ({before} or min_over_time({step})) >= 0" in found
+    assert ">= 0) or last_over_time(b[1m] offset 8s))" in found
 
 
 @pytest.mark.parametrize("query", ["avg_over_time(a[{{.window}}])", "rate((a + b)[{{.window}}:])"])

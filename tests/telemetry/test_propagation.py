@@ -82,3 +82,19 @@ def test_an_unsampled_trace_is_propagated_as_such() -> None:
     carrier: dict[str, str] = {}
     rig.telemetry.inject(rig.telemetry.tracer("t").start_span("s", parent=None), carrier)
     assert carrier["traceparent"].endswith("-02")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"baggage": "no-equals,s3cret="},
+        {"baggage": "s3cret" * 3000},
+        {"traceparent": "s3cret" * 300},
+        {"traceparent": VALID, "tracestate": "s3cret s3cret,=x,a=1,a=1"},
+    ],
+)
+def test_malformed_headers_write_nothing_into_the_log(
+    headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    make_rig().telemetry.extract(headers)
+    assert not caplog.records

@@ -1,44 +1,88 @@
-"""What a token must claim to be let in (RFC 7519, section 4.1). Pure."""
+"""What a token must claim to be let in (RFC 7519, section 4.1; OpenID Connect Core, section 2). Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lumigate.errors import Unauthenticated
 
+_USUAL_TYPES = frozenset({"jwt", "at+jwt"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRules:
-    """Whose tokens are accepted, for whom, and how far clocks may differ."""
+    """Whose tokens are accepted, for whom, and how far clocks may differ.
+
+    Without `audiences` any will do; without `parties` any `azp` will, and then audiences must be there: settings see
+    to that. `types` None takes a token of a usual type and one that names none.
+    """
 
     issuer: str
-    audience: str
+    audiences: frozenset[str]
+    parties: frozenset[str] = field(default_factory=frozenset)
+    types: frozenset[str] | None = None
     leeway_seconds: float
+    max_lifetime_seconds: float = math.inf
 
 
 def check_claims(claims: Mapping[str, Any], rules: ClaimRules, now_seconds: float) -> None:
     """Raises `Unauthenticated` with the first reason that applies. `exp` is required, `nbf` and `iat` are not."""
     if claims.get("iss") != rules.issuer:
         raise Unauthenticated("wrong_issuer")
-    audience = claims.get("aud")
-    audiences = audience if isinstance(audience, list) else [audience]
-    if rules.audience not in audiences:
+    if rules.audiences and not _names_us(claims.get("aud"), rules.audiences):
         raise Unauthenticated("wrong_audience")
-    expires = _instant(claims, "exp")
+    if rules.parties:
+        party = claims.get("azp")
+        if not isinstance(party, str) or party not in rules.parties:
+            raise Unauthenticated("wrong_party")
+    expires = instant(claims, "exp")
     if expires is None:
         raise Unauthenticated("malformed")
     if now_seconds >= expires + rules.leeway_seconds:
         raise Unauthenticated("expired")
+    if expires - now_seconds > rules.max_lifetime_seconds + rules.leeway_seconds:
+        raise Unauthenticated("lifetime_too_long")
     for name in ("nbf", "iat"):
-        instant = _instant(claims, name)
-        if instant is not None and now_seconds < instant - rules.leeway_seconds:
+        begins = instant(claims, name)
+        if begins is not None and now_seconds < begins - rules.leeway_seconds:
             raise Unauthenticated("not_yet_valid")
 
 
-def _instant(claims: Mapping[str, Any], name: str) -> float | None:
+def check_type(token_type: str | None, rules: ClaimRules) -> None:
+    """A token made for something else (a logout, a proof) is no access token (RFC 8725, section 3.11)."""
+    if rules.types is None:
+        allowed = token_type is None or token_type in _USUAL_TYPES
+    else:
+        allowed = token_type in rules.types
+    if not allowed:
+        raise Unauthenticated("wrong_type")
+
+
+def text(claims: Mapping[str, Any], name: str) -> str | None:
+    """A claim that is a text, None where it is absent, empty or something else."""
+    value = claims.get(name)
+    if not isinstance(value, str) or not value:
+        return None
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        # Half a character: it would be replaced on the way out, and two names could become one.
+        raise Unauthenticated("malformed")
+    return value
+
+
+def scopes(claims: Mapping[str, Any], name: str | None) -> frozenset[str]:
+    """What the token grants: names in a text, separated by blanks (RFC 8693, section 4.2), or a list of them."""
+    value = claims.get(name) if name is not None else claims.get("scope", claims.get("scp"))
+    if isinstance(value, str):
+        return frozenset(value.split(" ")) - {""}
+    if isinstance(value, list):
+        return frozenset(entry for entry in value if isinstance(entry, str))
+    return frozenset()
+
+
+def instant(claims: Mapping[str, Any], name: str) -> float | None:
     """A NumericDate, or None where absent. Anything that is not a finite number is malformed."""
     value = claims.get(name)
     if value is None:
@@ -52,3 +96,8 @@ def _instant(claims: Mapping[str, Any], name: str) -> float | None:
     if not math.isfinite(seconds):
         raise Unauthenticated("malformed")
     return seconds
+
+
+def _names_us(audience: Any, ours: frozenset[str]) -> bool:
+    named = audience if isinstance(audience, list) else [audience]
+    return any(isinstance(name, str) and name in ours for name in named)

@@ -1,4 +1,10 @@
-"""The name of an answer: a hash over everything that changes it. Pure."""
+"""The name of an answer: a hash over everything that changes it, and nothing else. Pure.
+
+What is the same to a model is the same here: the order of members, JSON's own whitespace (also inside the arguments of
+tool calls, which are JSON in text), 1 and 1.0, a parameter that is null and one that is absent. The text of messages
+is taken to the letter, because its whitespace can matter. Who asks for whom (`user`, `metadata` and the like) is left
+out: it changes no answer, and the tenant is in the key in any case.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +13,76 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-VERSION = 1
+from lumigate import strict_json
+
+VERSION = 2
 """Raised when the meaning of a key changes, so that old entries are never read by new rules."""
+SHARED = "shared"
+"""The namespace of routes that say so; a tenant's begins with `t:` and can never be it."""
+_ABOUT_THE_CALLER = frozenset(
+    {"user", "safety_identifier", "metadata", "prompt_cache_key", "prompt_cache_retention"}
+)
+_FORM = frozenset({"stream", "stream_options"})
 
 
-def cache_key(*, tenant: str, policy: str, body: Mapping[str, Any]) -> str:
-    """64 hex digits. `body` is the validated request, `policy` what its model stands for in the routing table.
+def namespace_of(tenant: str, *, shared: bool) -> str:
+    """Whose answers a request may see."""
+    return SHARED if shared else f"t:{tenant}"
 
-    Tenants never share an answer; the tenant is inside the hash, so a key tells nothing about who asked.
+
+def cache_key(*, namespace: str, policy: str, body: Mapping[str, Any], any_form: bool = False) -> str:
+    """64 hex digits. `body` is the validated request, `policy` what its model stands for and who may answer it.
+
+    Tenants never share an answer; the namespace is inside the hash, so a key tells nothing about who asked. With
+    `any_form` a stream and a whole answer have one key.
     """
-    identity = [VERSION, tenant, policy, body]
-    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    left_out = _ABOUT_THE_CALLER | _FORM if any_form else _ABOUT_THE_CALLER
+    asked = {
+        name: value
+        for name, value in body.items()
+        if value is not None and name not in left_out and not (name == "stream" and value is False)
+    }
+    canonical = json.dumps(
+        [VERSION, namespace, policy, normalised(asked)], sort_keys=True, separators=(",", ":")
+    )
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def normalised(value: Any) -> Any:
+    """The same value in the one form that all of its spellings share."""
+    kind = type(value)
+    if kind is str or kind is int:
+        return value
+    if kind is float:
+        # Beyond 2**53 a float stands for many integers, and is none of them.
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if kind is list:
+        return [normalised(item) for item in value]
+    if kind is dict:
+        return {name: _member(name, child) for name, child in value.items()}
+    return value
+
+
+def _member(name: str, value: Any) -> Any:
+    """The arguments of a tool call are JSON in text: spaces in them are JSON's."""
+    if name != "arguments" or not isinstance(value, str):
+        return normalised(value)
+    try:
+        read = strict_json.loads(value.encode("utf-8", "surrogatepass"))
+    except ValueError:
+        return value
+    return json.dumps(normalised(read), sort_keys=True, separators=(",", ":"))
+
+
+def short_hash(text: str) -> str:
+    """16 hex digits that stand for a name where the name itself may not be read: in the keys of stores."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def store_key(namespace: str, key: str) -> str:
+    """Where an answer lies below memory: under its tenant, so that all of a tenant's can be listed and erased."""
+    return f"{store_prefix(namespace)}{key}"
+
+
+def store_prefix(namespace: str) -> str:
+    return f"cache/{short_hash(namespace)}/"

@@ -16,14 +16,17 @@ from lumigate.catalog.access import *
 from lumigate.catalog.cache import *
 from lumigate.catalog.data_point import *
 from lumigate.catalog.http import *
+from lumigate.catalog.ledger import *
 from lumigate.catalog.llm import *
 from lumigate.catalog.operations import *
 from lumigate.catalog.privacy import *
 from lumigate.catalog.requests import *
+from lumigate.catalog.savings import *
 from lumigate.catalog.scales import *
+from lumigate.catalog.sessions import *
 from lumigate.catalog.wide_event import *
 from lumigate.shard.self_metrics import SHARD_METRICS
-from lumigate.telemetry.schema import Metric, SpanType
+from lumigate.telemetry.schema import LogEvent, Metric, SpanType
 from lumigate.telemetry.self_metrics import SELF_METRICS
 
 
@@ -33,3 +36,4 @@ def _declared[T](kind: type[T]) -> Iterator[T]:
 
 METRICS: tuple[Metric, ...] = (*_declared(Metric), *SELF_METRICS, *SHARD_METRICS)
 SPANS: tuple[SpanType, ...] = tuple(_declared(SpanType))
+LOG_EVENTS: tuple[LogEvent, ...] = tuple(_declared(LogEvent))

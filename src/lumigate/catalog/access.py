@@ -31,19 +31,53 @@ AUTH_REASON = Attribute(
             "not_yet_valid",
             "wrong_issuer",
             "wrong_audience",
+            "wrong_party",
+            "wrong_type",
+            "lifetime_too_long",
+            "revoked",
             "unknown_api_key",
+            "api_key_malformed",
+            "api_key_expired",
+            "api_key_revoked",
             "keys_unavailable",
+            "store_unavailable",
         }
     ),
 )
 KEY_SET_RESULT = Attribute(
     key="lumigate.key_set.result",
     description="What fetching the issuer's keys gave.",
-    values=frozenset({"ok", "timeout", "connection", "bad_status", "bad_content"}),
+    values=frozenset(
+        {
+            "ok",
+            "timeout",
+            "connection",
+            "bad_status",
+            "bad_content",
+            "too_large",
+            "duplicate_key",
+            "no_usable_key",
+        }
+    ),
+)
+REVOCATION_RESULT = Attribute(
+    key="lumigate.revocation.result",
+    description="What the deny list said; `unavailable` lets the token pass or not, by setting.",
+    values=frozenset({"clear", "revoked", "unavailable"}),
+)
+POLICY_ON = Attribute(
+    key="lumigate.policy.on",
+    description="What asked for a scope.",
+    values=frozenset({"route", "model"}),
+)
+POLICY_RESULT = Attribute(
+    key="lumigate.policy.result",
+    description="Whether the caller has the scopes that were asked for.",
+    values=frozenset({"allowed", "missing_scope"}),
 )
 LIMIT_RESULT = Attribute(
     key="lumigate.rate_limit.result",
-    description="What the limiter said; `unavailable` lets the request pass.",
+    description="What the limiter said; `unavailable` passes or is refused, by setting.",
     values=frozenset({"allowed", "limited", "unavailable"}),
 )
 AUTH_CHECKS = Metric(
@@ -68,12 +102,31 @@ KEY_SET_FETCHES = Metric(
     description="Fetches of an issuer's key set by result.",
     attributes=(KEY_SET_RESULT,),
 )
+REVOCATION_CHECKS = Metric(
+    name="lumigate.revocation.checks",
+    unit="{check}",
+    kind=InstrumentKind.COUNTER,
+    description="Tokens that were looked for in the deny list.",
+    attributes=(REVOCATION_RESULT,),
+)
+POLICY_DECISIONS = Metric(
+    name="lumigate.policy.decisions",
+    unit="{decision}",
+    kind=InstrumentKind.COUNTER,
+    description="Decisions on callers who were let in, where a route or a model asks for scopes.",
+    attributes=(POLICY_ON, POLICY_RESULT),
+)
+LIMIT_WALL = Attribute(
+    key="lumigate.rate_limit.wall",
+    description="Whom it was asked about: the address, before anything is known of the caller, or the key or subject.",
+    values=frozenset({"address", "key"}),
+)
 RATE_LIMIT_DECISIONS = Metric(
     name="lumigate.rate_limit.decisions",
     unit="{decision}",
     kind=InstrumentKind.COUNTER,
     description="Decisions of the rate limiter.",
-    attributes=(LIMIT_RESULT,),
+    attributes=(LIMIT_WALL, LIMIT_RESULT),
 )
 AUTH_SPAN = SpanType(
     name="auth.check",
@@ -91,5 +144,5 @@ RATE_LIMIT_SPAN = SpanType(
     name="rate_limit.check",
     kind="internal",
     description="Asking the rate limiter.",
-    attributes=(LIMIT_RESULT,),
+    attributes=(LIMIT_WALL, LIMIT_RESULT),
 )

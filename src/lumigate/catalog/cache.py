@@ -1,4 +1,4 @@
-"""The cache: lookups by tier, writes, evictions. There is no convention for caches: ours are `lumigate.cache.*`."""
+"""The cache: lookups, writes, evictions, purges. There is no convention for caches: ours are `lumigate.cache.*`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric, SpanTyp
 
 CACHE_TIER = Attribute(
     key="lumigate.cache.tier",
-    description="l1: isolate memory; l2: KV.",
-    values=frozenset({"l1", "l2"}),
+    description="l1: isolate memory; l2: KV; l3: R2; none: no tier was asked.",
+    values=frozenset({"l1", "l2", "l3", "none"}),
 )
 CACHE_RESULT = Attribute(
     key="lumigate.cache.result",
-    description="What the tier said.",
-    values=frozenset({"hit", "miss", "expired", "error"}),
+    description="What the tier said; `skipped`: its breaker is open; `bypass`: the cache may not be asked.",
+    values=frozenset({"hit", "stale", "near", "miss", "expired", "error", "skipped", "bypass"}),
 )
 WRITE_RESULT = Attribute(
     key="lumigate.cache.write",
@@ -24,7 +24,47 @@ WRITE_RESULT = Attribute(
 CACHE_OUTCOME = Attribute(
     key="lumigate.cache.outcome",
     description="What the tiers together said; also the header x-lumigate-cache.",
-    values=frozenset({"hit-l1", "hit-l2", "miss", "bypass"}),
+    values=frozenset(
+        {
+            *("hit-l1", "hit-l2", "hit-l3", "stale-l1", "stale-l2", "stale-l3"),
+            *("near-l1", "near-l2", "miss", "bypass"),
+        }
+    ),
+)
+EVICTION_REASON = Attribute(
+    key="lumigate.cache.eviction",
+    description="Why an entry left: for want of room, past its time, or purged.",
+    values=frozenset({"capacity", "expired", "purged"}),
+)
+CACHE_FLOW = Attribute(
+    key="lumigate.cache.flow",
+    description="Which way the bytes went.",
+    values=frozenset({"read", "written"}),
+)
+CACHE_WAIT = Attribute(
+    key="lumigate.cache.wait",
+    description="How waiting for another request of the isolate that asks the same ended.",
+    values=frozenset({"answered", "took_over", "timeout"}),
+)
+CACHE_BREAKER = Attribute(
+    key="lumigate.cache.breaker",
+    description="The state that a tier's breaker changed to.",
+    values=frozenset({"open", "half_open", "closed"}),
+)
+BYPASS_REASON = Attribute(
+    key="lumigate.cache.bypass",
+    description="Why the cache may not be asked: the caller's wish, or the rule that forbids it.",
+    values=frozenset({"no-store", "no-cache", "route", "temperature", "stream", "tools"}),
+)
+PURGE_KIND = Attribute(
+    key="lumigate.cache.purge",
+    description="What was purged.",
+    values=frozenset({"key", "tenant", "model", "tag", "all", "erase"}),
+)
+REVALIDATION = Attribute(
+    key="lumigate.cache.revalidation",
+    description="What became of asking anew for a stale answer; `found`: another isolate had asked already.",
+    values=frozenset({"refreshed", "found", "failed"}),
 )
 CACHE_LOOKUPS = Metric(
     name="lumigate.cache.lookups",
@@ -59,7 +99,61 @@ CACHE_EVICTIONS = Metric(
     name="lumigate.cache.evictions",
     unit="{entry}",
     kind=InstrumentKind.COUNTER,
-    description="Entries that left isolate memory before their time, for want of room.",
+    description="Entries that left isolate memory, by reason.",
+    attributes=(CACHE_TIER, EVICTION_REASON),
+)
+CACHE_BYTES = Metric(
+    name="lumigate.cache.bytes",
+    unit="By",
+    kind=InstrumentKind.COUNTER,
+    description="Bytes of entries read from and written to a tier.",
+    attributes=(CACHE_TIER, CACHE_FLOW),
+)
+CACHE_PROMOTIONS = Metric(
+    name="lumigate.cache.promotions",
+    unit="{entry}",
+    kind=InstrumentKind.COUNTER,
+    description="Hits that moved up, by the tier they were found in.",
+    attributes=(CACHE_TIER,),
+)
+CACHE_WAITS = Metric(
+    name="lumigate.cache.waits",
+    unit="{wait}",
+    kind=InstrumentKind.COUNTER,
+    description="Requests that waited for another that asked the same, by how that ended.",
+    attributes=(CACHE_WAIT,),
+)
+CACHE_BREAKER_CHANGES = Metric(
+    name="lumigate.cache.breaker.changes",
+    unit="{change}",
+    kind=InstrumentKind.COUNTER,
+    description="Changes of the breakers of tiers, by the state they changed to; each isolate has its own.",
+    attributes=(CACHE_TIER, CACHE_BREAKER),
+)
+CACHE_REVALIDATIONS = Metric(
+    name="lumigate.cache.revalidations",
+    unit="{revalidation}",
+    kind=InstrumentKind.COUNTER,
+    description="Stale answers that were asked for anew in the background, by what became of it.",
+    attributes=(REVALIDATION,),
+)
+CACHE_BYPASSES = Metric(
+    name="lumigate.cache.bypasses",
+    unit="{request}",
+    kind=InstrumentKind.COUNTER,
+    description="Requests that may not be answered from the cache, by reason.",
+    attributes=(BYPASS_REASON,),
+)
+CACHE_PURGES = Metric(
+    name="lumigate.cache.purges",
+    unit="{purge}",
+    kind=InstrumentKind.COUNTER,
+    description="Purges by kind.",
+    attributes=(PURGE_KIND,),
+)
+CACHE_KEY = Attribute(key="lumigate.cache.key", description="The first 16 hex digits of the entry's key.")
+CACHE_SIMILARITY = Attribute(
+    key="lumigate.cache.similarity", description="How near a near match is, 0 to 1.", type=float
 )
 CACHE_SPAN = SpanType(
     name="cache.lookup",
@@ -67,8 +161,33 @@ CACHE_SPAN = SpanType(
     description="All tiers, fastest first.",
     attributes=(
         CACHE_OUTCOME,
-        Attribute(key="lumigate.cache.key", description="The first 16 hex digits of the entry's key."),
+        CACHE_KEY,
+        CACHE_SIMILARITY,
+        Attribute(
+            key="lumigate.cache.negative",
+            description="Whether it is a refusal of the provider that is remembered.",
+            type=bool,
+        ),
     ),
+)
+CACHE_NEAR_SPAN = SpanType(
+    name="cache.near",
+    kind="internal",
+    description="Reading the answer for a prompt that is near this one.",
+    attributes=(CACHE_TIER, CACHE_RESULT, CACHE_SIMILARITY, ERROR_TYPE),
+)
+CACHE_WAIT_SPAN = SpanType(
+    name="cache.wait",
+    kind="internal",
+    description="Waiting for another request of the isolate that asks the same already.",
+    attributes=(CACHE_WAIT, ERROR_TYPE),
+)
+CACHE_REVALIDATE_SPAN = SpanType(
+    name="cache.revalidate",
+    kind="internal",
+    description="Asking anew for a stale answer that was served, in the background; linked to the request.",
+    attributes=(CACHE_KEY, REVALIDATION, ERROR_TYPE),
+    events=("exception",),
 )
 CACHE_TIER_SPAN = SpanType(
     name="cache.{lumigate.cache.tier}",

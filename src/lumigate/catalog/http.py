@@ -13,7 +13,27 @@ HTTP_ROUTE = Attribute(
     key="http.route",
     description="The route's template; empty where none matched.",
     values=frozenset(
-        {"/health", "/metrics", "/v1/chat/completions", "/v1/messages", "/v1/embeddings", "/v1/models", ""}
+        {
+            "/health",
+            "/metrics",
+            "/v1/chat/completions",
+            "/v1/messages",
+            "/v1/embeddings",
+            "/v1/models",
+            "/v1/usage",
+            "/sessions",
+            "/sessions/{id}",
+            "/sessions/{id}/messages",
+            "/sessions/{id}/code",
+            "/admin/cache",
+            "/admin/cache/purge",
+            "/admin/subjects/{subject}",
+            "/admin/revocations",
+            "/admin/keys",
+            "/admin/keys/revoke",
+            "/admin/keys/rotate",
+            "",
+        }
     ),
 )
 HTTP_STATUS = Attribute(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lumigate.catalog.http import ERROR_TYPE, HTTP_STATUS
 from lumigate.catalog.requests import OUTCOME, TENANT_CLASS
 from lumigate.catalog.scales import GEN_AI_SECONDS, STEP_SECONDS
-from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric, SpanType
+from lumigate.catalog.sessions import CONVERSATION_ID
+from lumigate.telemetry.schema import Attribute, InstrumentKind, LogEvent, Metric, SpanType
 
 GEN_AI_OPERATION = Attribute(
     key="gen_ai.operation.name",
@@ -282,11 +283,20 @@ CHAT_SPAN = SpanType(
         Attribute(
             key="user.id", description="The first 16 hex digits of the SHA-256 of the caller's subject."
         ),
-        Attribute(key="gen_ai.conversation.id", description="The conversation, where the caller names it."),
+        CONVERSATION_ID,
         Attribute(key="lumigate.llm.cost", description="What the call cost, USD.", type=float),
         COST_SOURCE,
         Attribute(key="lumigate.llm.attempt", description="1 for the first attempt.", type=int),
         Attribute(key="lumigate.llm.first_chunk_ms", description="Time to the first event, ms.", type=float),
         Attribute(key="lumigate.llm.provider_request_id", description="The provider's request id header."),
+    ),
+)
+INFERENCE_DETAILS = LogEvent(
+    name="gen_ai.client.inference.operation.details",
+    description="What a model was asked and what it answered, where a setting asks for it; masked.",
+    attributes=tuple(
+        attribute
+        for attribute in CHAT_SPAN.attributes
+        if attribute.key.startswith("gen_ai.") or attribute.key in {"server.address", "session.id", "user.id"}
     ),
 )

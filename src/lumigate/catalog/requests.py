@@ -5,6 +5,7 @@ from __future__ import annotations
 from lumigate.catalog.cache import CACHE_OUTCOME
 from lumigate.catalog.http import ERROR_TYPE, HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS
 from lumigate.catalog.scales import COST_USD, HTTP_SECONDS, STEP_SECONDS
+from lumigate.catalog.sessions import CONVERSATION_ID
 from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric, SpanType
 
 OUTCOME = Attribute(
@@ -65,6 +66,7 @@ SERVER_SPAN = SpanType(
         ERROR_TYPE,
         OUTCOME,
         CACHE_OUTCOME,
+        CONVERSATION_ID,
         Attribute(
             key="http.request.method_original", description="The method, where it is none that is known."
         ),
@@ -76,5 +78,5 @@ SERVER_SPAN = SpanType(
         Attribute(key="geo.country.iso_code", description="The caller's country, as Cloudflare sees it."),
         Attribute(key="cloudflare.colo", description="The data centre that served the request."),
     ),
-    events=("exception",),
+    events=("exception", "policy.decision"),
 )

@@ -30,7 +30,7 @@ WIDE_EVENT: tuple[EventField, ...] = (
     EventField(name="ttfc_ms", description="Provider call to its first event.", type=float, unit="ms"),
     EventField(name="auth_method", description="bearer, api_key or none."),
     EventField(name="auth_reason", description="ok, or why not."),
-    EventField(name="cache", description="hit-l1, hit-l2, miss or bypass."),
+    EventField(name="cache", description="What the cache said, as in the header x-lumigate-cache."),
     EventField(name="provider", description="Who answered."),
     EventField(name="model", description="The model asked of the provider."),
     EventField(name="model_alias", description="The model name the caller used."),
@@ -50,6 +50,9 @@ WIDE_EVENT: tuple[EventField, ...] = (
     ),
     EventField(name="cost_usd", description="What the request cost.", type=float, unit="{USD}"),
     EventField(name="cost_estimated", description="Whether tokens had to be estimated.", type=bool),
+    EventField(
+        name="conversation_id", description="The session: 16 hex digits that do not lead back to its id."
+    ),
     EventField(name="tenant_class", description="The class of the tenant, by the settings."),
     EventField(name="request_bytes", description="Size of the request's body.", type=int, unit="By"),
     EventField(name="response_bytes", description="Size of the answer's body.", type=int, unit="By"),

@@ -11,6 +11,11 @@ from lumigate.scope import Scope
 
 async def read_json_object(scope: Scope, limit_bytes: int) -> dict[str, Any]:
     """The body as a JSON object. Raises `CallerError` for everything that is not one."""
+    return parse_json_object(await read_json_bytes(scope, limit_bytes))
+
+
+async def read_json_bytes(scope: Scope, limit_bytes: int) -> bytes:
+    """The body, unread, of a request that says it is JSON. Raises `CallerError`."""
     content_type = scope.headers.get("content-type", "application/json")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType
@@ -23,7 +28,7 @@ async def read_json_object(scope: Scope, limit_bytes: int) -> dict[str, Any]:
     if body is None:
         raise BodyTooLarge(limit_bytes)
     scope.facts.request_bytes = len(body)
-    return parse_json_object(body)
+    return body
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:

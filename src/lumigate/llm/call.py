@@ -22,8 +22,9 @@ from lumigate.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from lumigate.llm.capture import Capture
+from lumigate.llm.captured import Captured
 from lumigate.llm.chat import CHAT, EMBEDDINGS, ChatRequest
-from lumigate.llm.content import input_messages, output_message
 from lumigate.llm.health import BreakerState, Health
 from lumigate.llm.provider import Answer, BadAnswer, Call, mapping
 from lumigate.llm.providers import NATIVE
@@ -52,7 +53,7 @@ class ModelCall:
         chat: ChatRequest,
         health: Health | None = None,
         *,
-        capture_content: bool = False,
+        capture: Capture = Capture.NO_CONTENT,
     ) -> None:
         """Raises `CallerError`, with nothing begun, where the request cannot be put to this provider."""
         native = NATIVE.get((target.access.api, chat.dialect))
@@ -75,19 +76,20 @@ class ModelCall:
         model = target.route.model
         self._model_labels = target.labels
         self._labels = {"gen_ai.operation.name": chat.operation, **self._model_labels}
+        self._asked = _request_attributes(scope, chat, target)
         self.span = scope.tracer.start_span(
             f"{chat.operation} {model}",
             kind=SpanKind.CLIENT,
             attributes={
                 **self._labels,
-                **_request_attributes(scope, chat, target),
+                **self._asked,
                 "lumigate.llm.attempt": facts.attempts,
             },
             parent=scope.span,
         )
-        self.captures = capture_content and chat.operation == CHAT and self.span.is_recording()
-        if self.captures:
-            self.span.set_attribute("gen_ai.input.messages", input_messages(chat.body))
+        self.captured = Captured(capture if chat.operation == CHAT else Capture.NO_CONTENT, self.span)
+        if self.captured:
+            self.captured.asked(chat.body)
         self._started_ns = scope.clock.now_ns()
         scope.open_call = self
         if health is not None:
@@ -173,8 +175,8 @@ class ModelCall:
             self.answer.model = self.answer.model or self.target.route.model
             if self.answer.output_tokens is None and self._chat.operation != EMBEDDINGS:
                 self.output_tokens_estimate = len(body) // BYTES_A_TOKEN
-            if self.captures:
-                self.capture(body)
+            if self.captured:
+                self.captured.answered(body)
             if write is not None:
                 body = write(body, self.native)
         except FetchError as error:
@@ -203,10 +205,6 @@ class ModelCall:
     def _fetch_error(self, error: FetchError, seconds: float) -> LumigateError:
         name = self.target.access.name
         return UpstreamTimeout(name, seconds) if error.reason == "timeout" else UpstreamUnreachable(name)
-
-    def capture(self, answer: bytes) -> None:
-        """Put what was answered on the span, for deployments that want it."""
-        self.span.set_attribute("gen_ai.output.messages", output_message(answer))
 
     def first_chunk(self) -> None:
         """Note the first event of a stream."""
@@ -266,7 +264,10 @@ class ModelCall:
 
         self._tell_health(result, error, elapsed_ns)
         labels, instruments, span = self._labels, scope.instruments, self.span
-        span.set_attributes(_answer_attributes(answer))
+        told = _answer_attributes(answer)
+        span.set_attributes(told)
+        if self.captured:
+            self.captured.tell(scope.logger, self._labels | self._asked | told)
         if source:
             # The second name is where Langfuse looks.
             money = {"lumigate.llm.cost": cost_usd, "gen_ai.usage.cost": cost_usd}
@@ -355,7 +356,9 @@ def _request_attributes(scope: Scope, chat: ChatRequest, target: Target) -> dict
 
 
 def _conversation(scope: Scope, chat: ChatRequest) -> str | None:
-    """The conversation, where the caller names it: a header, or `metadata.conversation_id`."""
+    """The session, or the conversation where the caller names it: a header, or `metadata.conversation_id`."""
+    if scope.facts.conversation_id:
+        return scope.facts.conversation_id
     named = scope.headers.get("x-conversation-id") or mapping(chat.body.get("metadata")).get(
         "conversation_id"
     )

@@ -27,6 +27,7 @@ from lumigate.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from lumigate.ledger.admission import Admission
 from lumigate.llm.call import ModelCall
 from lumigate.llm.chat import ChatRequest
 from lumigate.llm.router import Router, Target
@@ -62,10 +63,12 @@ class Dispatcher:
     def __init__(self, settings: Settings, router: Router) -> None:
         self._settings = settings
         self._router = router
+        self._admission = Admission(settings)
 
     async def run[T](self, scope: Scope, chat: ChatRequest, attempt: Attempt[T]) -> T:
         """The first attempt that succeeds. Raises what the caller is to be told."""
         targets = self._router.choose(scope, chat)
+        await self._admission.admit(scope, chat, targets)
         deadline_ns = scope.clock.now_ns() + int(self._settings.request_deadline_seconds * 1e9)
         failures = _Failures()
         work = _Work(self._settings, self._router, scope, chat, attempt, deadline_ns, failures)
@@ -118,7 +121,7 @@ class _Work[T]:
                     target,
                     self._chat,
                     self._router.health,
-                    capture_content=self._settings.capture_content,
+                    capture=self._settings.capture_content,
                 )
             except UnsupportedByProvider as error:
                 self._failures.unsupported = self._failures.unsupported or error

@@ -6,7 +6,6 @@ quoted back.
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +78,8 @@ def media_of(url: str, where: str) -> Media:
         path = urlsplit(url).path
     except ValueError:
         raise InvalidRequest("is not a URL", param=where) from None
+    import mimetypes  # only a link without a media type asks for it
+
     return Media(media_type=mimetypes.types_map.get("." + path.rpartition(".")[2].lower(), ""), url=url)
 
 

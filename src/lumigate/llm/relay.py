@@ -130,7 +130,7 @@ class StreamRelay:
         passed, self._done = self._reader.read_events(block)
         # An event carries a token with most providers; that is all that is known where none sends usage.
         self._call.output_tokens_estimate += passed.count(b"\n\n")
-        if self._call.captures and len(self._captured) < MAX_CAPTURED_BYTES:
+        if self._call.captured and len(self._captured) < MAX_CAPTURED_BYTES:
             self._captured += passed
         passed = self._outlet.pass_on(passed)
         facts.response_bytes += len(passed)
@@ -147,8 +147,8 @@ class StreamRelay:
     def _end(self) -> bytes:
         """The provider has closed the stream: judge how it ended; the last thing to send, if any."""
         call, answer = self._call, self._call.answer
-        if call.captures:
-            call.capture(self._captured)
+        if call.captured:
+            call.captured.answered(self._captured)
         if answer.failed:
             # The provider's own error event has gone out already.
             call.finish("upstream_failed")

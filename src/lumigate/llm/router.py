@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from lumigate.errors import CostCeilingExceeded, GeoDenied, UnknownModel
 from lumigate.llm.chat import EMBEDDINGS, ChatRequest
 from lumigate.llm.geography import GeographicPolicy
 from lumigate.llm.health import Health
+from lumigate.llm.operator import OperatorWord
 from lumigate.llm.pricing import ASSUMED_OUTPUT_TOKENS, Prices, prices_of
 from lumigate.llm.provider import Provider
 from lumigate.llm.providers import CONVENTIONAL_NAMES, PROVIDERS
@@ -63,11 +63,13 @@ class Router:
         )
         self._ceiling_usd = settings.max_request_cost_usd
         self.health = Health()
+        self.operator = OperatorWord()
         self._asked_for_seed = False
         self._targets = {
             alias: tuple(_target(alias, route, settings.providers[route.provider]) for route in routes)
             for alias, routes in settings.models.items()
         }
+        self._has_choice = any(len(targets) > 1 for targets in self._targets.values())
 
     @property
     def targets(self) -> Mapping[str, Sequence[Target]]:
@@ -81,6 +83,8 @@ class Router:
         """
         targets = self._targets.get(model)
         if targets is None:
+            import difflib  # 20 ms of a start that few requests need
+
             closest = difflib.get_close_matches(model, self._targets, n=2, cutoff=0.6)
             raise UnknownModel(model, tuple(closest))
         return "|".join(t.name for t in targets if self._geography.permits(country, t.route))
@@ -118,7 +122,9 @@ class Router:
             up: list[Target] = []
             down: list[Target] = []
             for target in ranked:
-                admitted = self.health.breaker(target.route.provider).admits(now_ns)
+                provider = target.route.provider
+                admitted = self.health.breaker(provider).admits(now_ns)
+                admitted = admitted and not self.operator.avoids(provider, now_ns)
                 (up if admitted else down).append(target)
             best = (up or down)[0]
             step.span.set_attributes(best.labels)
@@ -166,12 +172,15 @@ class Router:
     # --- what isolates tell each other ------------------------------------------------------------------------------
 
     def _seed(self, scope: Scope) -> None:
-        """Read the snapshot, once an isolate and beside the request: nobody waits for it."""
-        if self._asked_for_seed:
+        """Read what others have measured (once an isolate) and said, beside the request: nobody waits for it."""
+        store = scope.ports.key_value
+        if store is None or not self._has_choice:
             return
-        self._asked_for_seed = True
-        if scope.ports.key_value is not None and any(len(t) > 1 for t in self._targets.values()):
-            scope.ports.background(self._read_snapshot(scope.ports.key_value))
+        if not self._asked_for_seed:
+            self._asked_for_seed = True
+            scope.ports.background(self._read_snapshot(store))
+        if self.operator.is_due(scope.clock.now_ns()):
+            scope.ports.background(self.operator.read(store))
 
     async def _read_snapshot(self, store: KeyValue) -> None:
         try:

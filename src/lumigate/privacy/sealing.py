@@ -131,9 +131,11 @@ class Envelope:
         return cls(key_id=key_id, nonce=sealed[nonce_at:ciphertext_at], ciphertext=sealed[ciphertext_at:])
 
 
-def associated_data(key_id: str, *, tenant: str, purpose: Purpose) -> bytes:
-    """What is authenticated with the value: one byte string for each version, key, tenant and purpose."""
-    parts = (tenant.encode(), purpose.encode())
+def associated_data(key_id: str, *, tenant: str, purpose: Purpose, name: str = "") -> bytes:
+    """What is authenticated with the value: one byte string for each version, key, tenant, purpose and name."""
+    parts = [tenant.encode(), purpose.encode()]
+    if name:
+        parts.append(name.encode())
     return _header(key_id) + b"".join(len(part).to_bytes(2) + part for part in parts)
 
 
@@ -151,8 +153,8 @@ class Sealer:
         self._aead = aead
         self._entropy = entropy
 
-    async def seal(self, plaintext: bytes, *, tenant: str, purpose: Purpose) -> bytes:
-        """The sealed value. Raises `ValueError` if it, or the tenant's name, would be over the limit."""
+    async def seal(self, plaintext: bytes, *, tenant: str, purpose: Purpose, name: str = "") -> bytes:
+        """The sealed value; one with a `name` opens under that name only. Raises `ValueError` if it, or the tenant's name, would be over the limit."""
         key_id = self._ring.current
         size = len(_header(key_id)) + NONCE_BYTES + len(plaintext) + TAG_BYTES
         if size > MAX_SEALED_BYTES or not 0 < len(tenant.encode()) <= _MAX_TENANT_BYTES:
@@ -162,12 +164,12 @@ class Sealer:
             self._ring.keys[key_id],
             nonce=nonce,
             plaintext=plaintext,
-            associated_data=associated_data(key_id, tenant=tenant, purpose=purpose),
+            associated_data=associated_data(key_id, tenant=tenant, purpose=purpose, name=name),
         )
         return Envelope(key_id=key_id, nonce=nonce, ciphertext=ciphertext).to_bytes()
 
-    async def open(self, sealed: bytes, *, tenant: str, purpose: Purpose) -> bytes:
-        """What was sealed for this tenant and purpose. Raises `CannotOpen`."""
+    async def open(self, sealed: bytes, *, tenant: str, purpose: Purpose, name: str = "") -> bytes:
+        """What was sealed for this tenant and purpose, and under this name. Raises `CannotOpen`."""
         envelope = Envelope.parse(sealed)
         key = self._ring.keys.get(envelope.key_id)
         if key is None:
@@ -179,7 +181,9 @@ class Sealer:
                 key,
                 nonce=envelope.nonce,
                 ciphertext=envelope.ciphertext,
-                associated_data=associated_data(envelope.key_id, tenant=tenant, purpose=purpose),
+                associated_data=associated_data(
+                    envelope.key_id, tenant=tenant, purpose=purpose, name=name
+                ),
             )
         except AeadRejected:
             raise CannotOpen("rejected") from None

@@ -21,6 +21,7 @@ from lumigate.telemetry.host import Background, Clock, Entropy, Host, Post, Post
 from lumigate.telemetry.instruments import Counter, Gauge, Histogram, Instrument, UpDownCounter
 from lumigate.telemetry.limits import Limits
 from lumigate.telemetry.logs import Logger
+from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric
 from lumigate.telemetry.self_metrics import SELF_ATTRIBUTES, SELF_METRICS
 from lumigate.telemetry.span import RecordingSpan, Span
 from lumigate.telemetry.stats import QueueStats, TelemetryStats
@@ -31,6 +32,7 @@ from lumigate.telemetry.unsampled import UnsampledSpan
 __all__ = [
     "SELF_ATTRIBUTES",
     "SELF_METRICS",
+    "Attribute",
     "Background",
     "BufferConfig",
     "Clock",
@@ -44,8 +46,10 @@ __all__ = [
     "Histogram",
     "Host",
     "Instrument",
+    "InstrumentKind",
     "Limits",
     "Logger",
+    "Metric",
     "MisuseError",
     "Parent",
     "Post",

@@ -51,26 +51,34 @@ def is_plain(value: object) -> bool:
     return kind is bool or kind is float
 
 
+def are_plain(attributes: dict[Any, Any]) -> bool:
+    """Whether all keys and values can be stored as they are, where texts of `PLAIN_LENGTH` are."""
+    for value in attributes.values():
+        kind = type(value)
+        if kind is str:
+            if len(value) > PLAIN_LENGTH or not value.isascii():
+                return False
+        elif kind is int:
+            if not _INT64_MIN <= value <= _INT64_MAX:
+                return False
+        elif kind is not bool and kind is not float:
+            return False
+    return _KNOWN_KEYS.issuperset(attributes) or _learn(attributes)
+
+
 def cleaned(
     attributes: Mapping[Any, Any] | None, count_limit: int, length_limit: int
 ) -> tuple[dict[str, AttributeValue], int, bool]:
     """A fresh clean dict, how many were dropped, and whether it may be large (so that memory is counted exactly)."""
     if attributes is None:
         return {}, 0, False
-    if type(attributes) is dict and len(attributes) <= count_limit and length_limit >= PLAIN_LENGTH:
-        for value in attributes.values():
-            kind = type(value)
-            if kind is str:
-                if len(value) > PLAIN_LENGTH or not value.isascii():
-                    break
-            elif kind is int:
-                if not _INT64_MIN <= value <= _INT64_MAX:
-                    break
-            elif kind is not bool and kind is not float:
-                break
-        else:
-            if _KNOWN_KEYS.issuperset(attributes) or _learn(attributes):
-                return attributes.copy(), 0, False
+    if (
+        type(attributes) is dict
+        and len(attributes) <= count_limit
+        and length_limit >= PLAIN_LENGTH
+        and are_plain(attributes)
+    ):
+        return attributes.copy(), 0, False
     target: dict[str, AttributeValue] = {}
     return target, clean_into(target, attributes, count_limit, length_limit), True
 

@@ -19,6 +19,7 @@ from lumigate.telemetry.config import TelemetryConfig
 from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.destinations import Signal
 from lumigate.telemetry.encoders import Encoder, load_encoder
+from lumigate.telemetry.exceptions import Redact, as_it_is
 from lumigate.telemetry.export import Exporter
 from lumigate.telemetry.flush import Flusher
 from lumigate.telemetry.host import Clock, Entropy, Host
@@ -62,6 +63,7 @@ class Telemetry:
         span_processors: Iterable[SpanProcessor] = (),
         encoder: Callable[[str], Encoder] = load_encoder,
         strict: bool = False,
+        redact: Redact = as_it_is,
     ) -> None:
         self.config = config
         self._clock = clock
@@ -80,6 +82,7 @@ class Telemetry:
             sink=self._take_spans,
             resource=self._readable_resource,
             strict=strict,
+            redact=redact,
         )
         self._pipeline.mixed = not isinstance(head, HeadSampler)
         self._pipeline.processors.extend(span_processors)
@@ -99,7 +102,7 @@ class Telemetry:
             disabled=config.disabled,
         )
         self.logger_provider = LoggerProvider(
-            clock, config.limits, self._counts, self._take_log, disabled=config.disabled
+            clock, config.limits, self._counts, self._take_log, disabled=config.disabled, redact=redact
         )
         self._propagation = Propagation(config.propagators)
         self._self_recording = SelfRecording(self.meter_provider, self._counts)

@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 
 from lumigate.telemetry.attributes import clean_text, clean_value, cleaned, safe_text
 from lumigate.telemetry.counts import Counts
-from lumigate.telemetry.exceptions import describe_exception
+from lumigate.telemetry.exceptions import Redact, as_it_is, describe_exception
 from lumigate.telemetry.host import Clock
 from lumigate.telemetry.limits import Limits
 from lumigate.telemetry.records import LogRecord, Scope
@@ -42,6 +42,7 @@ class Logger(api.Logger):
         sink: LogSink,
         *,
         disabled: bool = False,
+        redact: Redact = as_it_is,
     ) -> None:
         super().__init__(scope.name, scope.version, scope.schema_url)
         self._scope = scope
@@ -50,6 +51,7 @@ class Logger(api.Logger):
         self._counts = counts
         self._sink = sink
         self._disabled = disabled
+        self._redact = redact
 
     def emit(
         self,
@@ -83,7 +85,7 @@ class Logger(api.Logger):
                     flags = int(span_context.trace_flags)
             now = self._clock.now_ns()
             if exception is not None:
-                described = describe_exception(exception, self._limits.log_value_length)
+                described = describe_exception(exception, self._limits.log_value_length, self._redact)
                 attributes = {**described, **(attributes or {})}
             clean, dropped, _ = cleaned(
                 attributes, self._limits.log_attributes, self._limits.log_value_length
@@ -122,13 +124,21 @@ class LoggerProvider(api.LoggerProvider):
     """Hands out loggers."""
 
     def __init__(
-        self, clock: Clock, limits: Limits, counts: Counts, sink: LogSink, *, disabled: bool = False
+        self,
+        clock: Clock,
+        limits: Limits,
+        counts: Counts,
+        sink: LogSink,
+        *,
+        disabled: bool = False,
+        redact: Redact = as_it_is,
     ) -> None:
         self._clock = clock
         self._limits = limits
         self._counts = counts
         self._sink = sink
         self._disabled = disabled
+        self._redact = redact
         self._loggers: dict[tuple[str, str, str], Logger] = {}
 
     def get_logger(
@@ -149,6 +159,7 @@ class LoggerProvider(api.LoggerProvider):
                 self._counts,
                 self._sink,
                 disabled=self._disabled,
+                redact=self._redact,
             )
             if not attributes:
                 self._loggers[key] = logger

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.errors import MisuseError
+from lumigate.telemetry.exceptions import Redact, as_it_is
 from lumigate.telemetry.host import Clock
 from lumigate.telemetry.ids import IdGenerator
 from lumigate.telemetry.limits import Limits
@@ -61,6 +62,7 @@ class Pipeline:
         "mixed",
         "now_ns",
         "processors",
+        "redact",
         "strict",
         "traces",
         "watches_slow",
@@ -78,12 +80,14 @@ class Pipeline:
         sink: Sink,
         resource: Callable[[], ReadableResource],
         strict: bool,
+        redact: Redact = as_it_is,
     ) -> None:
         self.now_ns = clock.now_ns
         self.ids = ids
         self.limits = limits
         self.counts = counts
         self.strict = strict
+        self.redact = redact
         self.mixed = False
         """Whether an SDK sampler is in use: it may record single spans of a trace without sampling them."""
         self.watches_unsampled = tail.watches_unsampled

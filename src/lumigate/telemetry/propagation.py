@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
@@ -16,6 +17,13 @@ PROPAGATORS: Mapping[str, type[TextMapPropagator]] = {
     "baggage": W3CBaggagePropagator,
 }
 
+_QUOTING = (
+    "opentelemetry.baggage.propagation",
+    "opentelemetry.trace.propagation.tracecontext",
+    "opentelemetry.trace.span",
+)
+"""Loggers of the API that quote malformed headers: whoever calls us could write what they like into our logs."""
+
 
 class Propagation:
     """Reads and writes the headers. Header names in carriers are lower case."""
@@ -23,6 +31,8 @@ class Propagation:
     __slots__ = ("_propagators",)
 
     def __init__(self, names: Sequence[str]) -> None:
+        for logger in _QUOTING:
+            logging.getLogger(logger).setLevel(logging.ERROR)
         self._propagators = [PROPAGATORS[name]() for name in names]
 
     def extract(self, headers: Mapping[str, Any]) -> Context:

@@ -60,6 +60,15 @@ class SpanType:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogEvent:
+    """An event: a log record with a name (OpenTelemetry logs data model, `EventName`)."""
+
+    name: str
+    description: str
+    attributes: tuple[Attribute, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventField:
     """A field of the wide event, the one JSON line a request leaves on the console."""
 

@@ -8,7 +8,7 @@ import pytest
 from local.runtime.event_loop import loop_factory
 
 # What is close to sockets is tested on both event loops: uvloop is used where it is installed, and differs.
-_ON_BOTH_LOOPS = ("test_fetch", "test_server", "test_lanes")
+_ON_BOTH_LOOPS = ("test_fetch", "test_server", "test_http_client")
 
 
 def pytest_asyncio_loop_factories(

@@ -11,7 +11,7 @@ import pytest
 
 from local.mocks.openai_upstream import OpenAIUpstream
 from local.mocks.wire import Exchange, WireRequest, WireServer
-from local.runtime.fetch import HttpxFetchResponse
+from local.runtime.fetch import AiohttpFetchResponse
 from local.runtime.ports import LocalPorts
 from lumigate.ports import FetchError, StreamInterrupted
 from tests.local.stubs import until
@@ -25,7 +25,7 @@ async def ask(
     stream: bool = False,
     timeout_seconds: float = 5,
     idle_timeout_seconds: float = 5,
-) -> HttpxFetchResponse:
+) -> AiohttpFetchResponse:
     body: Mapping[str, Any] = {
         "model": "gpt-5",
         "stream": stream,
@@ -41,7 +41,7 @@ async def ask(
     )
 
 
-async def drain(answer: HttpxFetchResponse) -> tuple[bytes, str]:
+async def drain(answer: AiohttpFetchResponse) -> tuple[bytes, str]:
     """What came before the stream was interrupted, and why it was."""
     received = b""
     try:
@@ -259,7 +259,7 @@ async def test_redirects_are_handed_back_and_content_encoding_is_undone(ports: L
 
     async with WireServer(handler) as server:
 
-        async def get(path: str) -> HttpxFetchResponse:
+        async def get(path: str) -> AiohttpFetchResponse:
             return await ports.fetch(
                 "GET", server.url + path, headers={}, timeout_seconds=2, idle_timeout_seconds=2
             )

@@ -1,7 +1,8 @@
 // The interpreter: Pyodide with the Worker's files, its import under the rules of the snapshot, and calls into its classes.
 //
 // Rules (workerd):
-// - the file system holds the bundle and nothing of the machine; compiled bytecode is not deployed;
+// - the file system holds the bundle and nothing of the machine; bytecode is there only where the bundle was compiled
+//   (`bytecode` in the host's configuration), never that of a checkout;
 // - during the import there is no entropy, no I/O, no timer, and the clock shows 0;
 // - what the top level keeps of JavaScript must be reachable from the global scope by name, or the snapshot fails;
 // - the main module exports classes; `Default` serves requests.
@@ -55,12 +56,14 @@ async function patchedModule(pyodide) {
   }
 }
 
-function copyTree(FS, from, to, keep = () => true) {
+const isBytecode = (name) => name === "__pycache__" || name.endsWith(".pyc");
+
+function copyTree(FS, from, to, keep, without = []) {
   FS.mkdirTree(to);
   for (const entry of readdirSync(from, { withFileTypes: true })) {
-    if (entry.name === "__pycache__" || entry.name.endsWith(".pyc") || !keep(entry.name)) continue;
+    if (!keep(entry.name) || without.includes(entry.name)) continue;
     const [source, target] = [join(from, entry.name), `${to}/${entry.name}`];
-    if (entry.isDirectory()) copyTree(FS, source, target);
+    if (entry.isDirectory()) copyTree(FS, source, target, keep);
     else FS.writeFile(target, readFileSync(source), { canOwn: true });
   }
 }
@@ -107,8 +110,10 @@ function heldByPython(module) {
 }
 
 export class Interpreter {
-  static async start({ pyodide: folder, src, modules, main, globals, helper, flags, liveProxies }) {
+  static async start({ pyodide: folder, src, modules, main, globals, helper, flags, liveProxies, bytecode }) {
     guardEntropy();
+    const keep = bytecode ? () => true : (name) => !isBytecode(name);
+    const began = clock.real();
     const { loadPyodide } = await import(pathToFileURL(join(folder, "pyodide.mjs")));
     const pyodide = await loadPyodide({
       indexURL: folder,
@@ -119,11 +124,12 @@ export class Interpreter {
       stdout: (line) => log("log", [line]),
       stderr: (line) => log("error", [line]),
       fsInit: async (FS, { sitePackages }) => {
-        copyTree(FS, join(HERE, "python"), sitePackages);
-        copyTree(FS, modules, VENDORED, (name) => name !== "bin");
-        copyTree(FS, src, SESSION);
+        copyTree(FS, join(HERE, "python"), sitePackages, (name) => !isBytecode(name));
+        copyTree(FS, modules, VENDORED, keep, ["bin"]);
+        copyTree(FS, src, SESSION, keep);
       },
     });
+    const ownStartSeconds = (clock.real() - began) / 1000;
     teachPyProxy((value) => value instanceof pyodide.ffi.PyProxy);
     pyodide.registerJsModule("_host", { entropy });
     pyodide.registerJsModule("_pyodide_entrypoint_helper", helper);
@@ -133,6 +139,7 @@ export class Interpreter {
     };
     liveProxies.watch(pyodide._module.finalizationRegistry);
     const interpreter = new Interpreter(pyodide, globals);
+    interpreter.ownStartSeconds = ownStartSeconds;
     interpreter.restored = [helper, flags, entropy, ...Object.values(helper)];
     await interpreter.#importMain(main.replace(/\.py$/, "").replaceAll("/", "."));
     return interpreter;

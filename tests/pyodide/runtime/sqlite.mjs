@@ -10,6 +10,9 @@ class NodeSqlite {
   script(text) {
     this.#database.exec(text);
   }
+  close() {
+    this.#database.close();
+  }
   run(query, values) {
     const statement = this.#database.prepare(query);
     const columns = (statement.columns?.() ?? []).map(({ name }) => name);
@@ -22,6 +25,9 @@ class WasmSqlite {
   #database = new SQL.Database();
   script(text) {
     this.#database.exec(text);
+  }
+  close() {
+    this.#database.close();
   }
   run(query, values) {
     const statement = this.#database.prepare(query);

@@ -116,10 +116,14 @@ export class DurableObjectStorage {
 
   transactionSync(work) {
     const before = new Map(this.#entries);
+    this.#database?.script("SAVEPOINT host");
     try {
-      return work();
+      const result = work();
+      this.#database?.script("RELEASE host");
+      return result;
     } catch (error) {
       this.#entries = before;
+      this.#database?.script("ROLLBACK TO host; RELEASE host");
       throw error;
     }
   }

@@ -7,7 +7,7 @@ import asyncio
 from typing import Any
 
 import js
-from pyodide.ffi import to_js
+from pyodide.ffi import create_proxy, to_js
 from router import Routed  # type: ignore[import-not-found]
 from workers import DurableObject, Response
 
@@ -57,6 +57,29 @@ class Counter(DurableObject):
         sql.exec("CREATE TABLE t (n INTEGER); CREATE TABLE u (n INTEGER)")
         sql.exec("INSERT INTO t VALUES (?)", 7)
         return sql.exec("SELECT n FROM t").toArray()
+
+    async def sql_all_or_nothing(self) -> Any:
+        """What a transaction wrote is undone when it raises; and storage can be emptied, tables and all."""
+        sql = self.ctx.storage.sql
+        sql.exec("CREATE TABLE t (n INTEGER)")
+
+        def write(*, fails: bool) -> None:
+            sql.exec("INSERT INTO t VALUES (?)", 1)
+            if fails:
+                raise ValueError("in the middle")
+
+        for fails in (False, True):
+            proxy = create_proxy(lambda fails=fails: write(fails=fails))
+            try:
+                self.ctx.storage.transactionSync(proxy)
+            except ValueError:
+                sql.exec("INSERT INTO t VALUES (?)", 2)
+            finally:
+                proxy.destroy()
+        rows = [list(row) for row in sql.exec("SELECT n FROM t ORDER BY n").raw()]
+        await self.ctx.storage.deleteAll()
+        tables = [list(row) for row in sql.exec("SELECT name FROM sqlite_master").raw()]
+        return {"rows": rows, "tables": tables}
 
     async def background(self) -> None:
         async def work() -> None:

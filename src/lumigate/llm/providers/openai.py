@@ -115,6 +115,9 @@ class OpenAIReader:
         passed: list[bytes] = []
         done = False
         for event in split_events(block):
+            if answer.id and not _TELLING.search(event):  # events that came together with one that tells
+                passed.append(event)
+                continue
             data = event_data(event)
             if data.strip() == _DONE:
                 done = True

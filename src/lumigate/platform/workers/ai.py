@@ -11,7 +11,8 @@ from typing import Any
 import js
 from pyodide.ffi import JsException
 
-from lumigate.platform.workers.fetch import WorkersFetchResponse, _Abort
+from lumigate.platform.workers.abort import Abort
+from lumigate.platform.workers.fetch import WorkersFetchResponse
 from lumigate.ports import FetchError, FetchResponse
 
 
@@ -24,7 +25,7 @@ class WorkersAI:
     async def run(
         self, model: str, body: bytes, *, timeout_seconds: float, idle_timeout_seconds: float
     ) -> FetchResponse:
-        abort = _Abort()
+        abort = Abort()
         abort.arm(timeout_seconds)
         options = js.Object.new()
         options.returnRawResponse = True

@@ -26,6 +26,12 @@ class WorkersKeyValue:
     async def delete(self, key: str) -> None:
         await self._namespace.delete(key)
 
+    async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        options = {"prefix": prefix, "limit": limit} | ({"cursor": cursor} if cursor else {})
+        page = await self._namespace.list(options)
+        following = None if page["list_complete"] else str(page["cursor"])
+        return [str(entry["name"]) for entry in page["keys"]], following
+
 
 class WorkersBlobStore:
     """R2. https://developers.cloudflare.com/r2/api/workers/workers-api-reference/"""
@@ -42,6 +48,12 @@ class WorkersBlobStore:
 
     async def delete(self, key: str) -> None:
         await self._bucket.delete(key)
+
+    async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        options = {"prefix": prefix, "limit": limit} | ({"cursor": cursor} if cursor else {})
+        page = await self._bucket.list(options)
+        following = str(page["cursor"]) if page["truncated"] else None
+        return [str(stored.key) for stored in page["objects"]], following
 
 
 class WorkersDataPoints:

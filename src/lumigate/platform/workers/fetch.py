@@ -1,8 +1,6 @@
 """HTTP out of a Worker, over the runtime's own `fetch`.
 
-Timeouts are JavaScript timers that abort the request; they hold no Python object, so re-arming one for every chunk of a
-stream costs two foreign calls and leaks nothing. The abort's reason is an `Error`, because a promise rejected with
-anything else would hang its Python awaiter for ever.
+Timeouts are JavaScript timers that abort the request (`abort.py`); one is re-armed for every chunk of a stream.
 """
 
 from __future__ import annotations
@@ -13,43 +11,8 @@ from typing import Any
 import js
 from pyodide.ffi import JsException, to_js
 
+from lumigate.platform.workers.abort import Abort
 from lumigate.ports import FetchError, FetchResponse, StreamInterrupted
-from lumigate.telemetry.host import PostError, PostResult
-
-_POST_ANSWER_BYTES = 64 * 1024
-
-
-class _Abort:
-    """A request's one abort controller, with a timer that may be re-armed."""
-
-    __slots__ = ("_abort", "_controller", "_reason", "_timer")
-
-    def __init__(self) -> None:
-        self._controller = js.AbortController.new()
-        self._abort = self._controller.abort.bind(self._controller)
-        self._reason = js.Error.new("aborted by the gateway")
-        self._timer: Any = None
-
-    @property
-    def signal(self) -> Any:
-        return self._controller.signal
-
-    @property
-    def fired(self) -> bool:
-        return bool(self._controller.signal.aborted)
-
-    def arm(self, seconds: float) -> None:
-        self.disarm()
-        self._timer = js.setTimeout(self._abort, seconds * 1000, self._reason)
-
-    def disarm(self) -> None:
-        if self._timer is not None:
-            js.clearTimeout(self._timer)
-            self._timer = None
-
-    def now(self) -> None:
-        self.disarm()
-        self._controller.abort(self._reason)
 
 
 async def fetch(
@@ -62,7 +25,7 @@ async def fetch(
     idle_timeout_seconds: float,
 ) -> FetchResponse:
     """The `Fetch` port."""
-    abort = _Abort()
+    abort = Abort()
     abort.arm(timeout_seconds)
     options: dict[str, Any] = {
         "method": method,
@@ -88,7 +51,7 @@ async def fetch(
 class WorkersFetchResponse:
     """An answer whose body is a JavaScript stream."""
 
-    def __init__(self, response: Any, abort: _Abort, idle_timeout_seconds: float) -> None:
+    def __init__(self, response: Any, abort: Abort, idle_timeout_seconds: float) -> None:
         self._response = response
         self._abort = abort
         self._idle_timeout_seconds = idle_timeout_seconds
@@ -133,43 +96,3 @@ class WorkersFetchResponse:
     def cancel(self) -> None:
         self._cancelled = True
         self._abort.now()
-
-
-async def post(url: str, *, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> PostResult:
-    """The telemetry engine's `Post` port: one timeout over the whole exchange."""
-    abort = _Abort()
-    abort.arm(timeout_seconds)
-    try:
-        response = await js.fetch(
-            url,
-            method="POST",
-            headers=to_js(dict(headers), dict_converter=js.Object.fromEntries),
-            body=to_js(body),
-            redirect="manual",
-            signal=abort.signal,
-        )
-        answer = await _read_at_most(response, _POST_ANSWER_BYTES)
-        return PostResult(
-            status=int(response.status),
-            headers=js.Object.fromEntries(response.headers.entries()).to_py(),
-            body=answer,
-        )
-    except JsException as error:
-        raise PostError("timeout" if abort.fired else "connection", error.name) from None
-    finally:
-        abort.disarm()
-
-
-async def _read_at_most(response: Any, limit_bytes: int) -> bytes:
-    """The first bytes of an answer; the rest is dropped, connection and all."""
-    if not response.body:
-        return b""
-    reader = response.body.getReader()
-    parts = bytearray()
-    while len(parts) < limit_bytes:
-        result = await reader.read()
-        if result.done:
-            return bytes(parts)
-        parts += result.value.to_bytes()
-    await reader.cancel()
-    return bytes(parts[:limit_bytes])

@@ -41,6 +41,15 @@ class BrokenIsolate:
     def open_shard(self, ctx: Any) -> Any:
         raise ImportError(f"a module is missing: {self.module}", name=self.module)
 
+    def open_ledger(self, ctx: Any) -> Any:
+        raise ImportError(f"a module is missing: {self.module}", name=self.module)
+
+    def open_session(self, ctx: Any) -> Any:
+        raise ImportError(f"a module is missing: {self.module}", name=self.module)
+
+    def open_session_index(self, ctx: Any) -> Any:
+        raise ImportError(f"a module is missing: {self.module}", name=self.module)
+
     def _report(self, env: Any, ctx: Any) -> str:
         trace_id = os.urandom(16).hex()
         event = {"event": "import_failure", "level": "error", "trace_id": trace_id, "module": self.module}

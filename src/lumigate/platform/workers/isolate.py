@@ -20,7 +20,9 @@ from lumigate.gateway import Gateway
 from lumigate.http.types import Disconnect
 from lumigate.platform.workers.environ import read_environ
 from lumigate.platform.workers.http import HangUp, read_request, write_response
+from lumigate.platform.workers.ledger import LedgerObject
 from lumigate.platform.workers.ports import CLOCK, ENTROPY, WorkersPorts
+from lumigate.platform.workers.session import SessionIndexObject, SessionObject
 from lumigate.platform.workers.shard_object import ShardObject
 
 _gateway: Gateway | None = None
@@ -74,6 +76,21 @@ async def serve(raw: Any, env: Any, ctx: Any) -> Any:
 def open_shard(ctx: Any) -> ShardObject:
     """The counter shard behind a Durable Object's context."""
     return ShardObject(ctx)
+
+
+def open_session(ctx: Any) -> SessionObject:
+    """The session behind a Durable Object's context."""
+    return SessionObject(ctx)
+
+
+def open_session_index(ctx: Any) -> SessionIndexObject:
+    """The index of one subject's sessions behind a Durable Object's context."""
+    return SessionIndexObject(ctx)
+
+
+def open_ledger(ctx: Any) -> LedgerObject:
+    """The ledger of a tenant behind a Durable Object's context."""
+    return LedgerObject(ctx)
 
 
 async def run_cron(cron: str, env: Any, ctx: Any) -> None:

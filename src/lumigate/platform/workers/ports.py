@@ -18,7 +18,10 @@ from lumigate.platform.workers.bindings import (
 )
 from lumigate.platform.workers.clock import WorkersClock, WorkersEntropy
 from lumigate.platform.workers.crypto import WorkersCrypto
-from lumigate.platform.workers.fetch import fetch, post
+from lumigate.platform.workers.fetch import fetch
+from lumigate.platform.workers.ledger import WorkersLedger
+from lumigate.platform.workers.post import post
+from lumigate.platform.workers.session_bindings import WorkersSession, WorkersSessionIndex
 
 CLOCK = WorkersClock()
 ENTROPY = WorkersEntropy()
@@ -68,6 +71,11 @@ class WorkersPorts:
         return WorkersRateLimit(binding) if binding is not None else None
 
     @property
+    def address_limit(self) -> WorkersRateLimit | None:
+        binding = getattr(self._env, "RATE_LIMIT_ADDRESS", None)
+        return WorkersRateLimit(binding) if binding is not None else None
+
+    @property
     def ai(self) -> WorkersAI | None:
         binding = getattr(self._env, "AI", None)
         return WorkersAI(binding) if binding is not None else None
@@ -75,3 +83,15 @@ class WorkersPorts:
     def shard(self, name: str) -> WorkersCounterShard | None:
         binding = getattr(self._env, "METRICS_SHARD", None)
         return WorkersCounterShard(binding, name) if binding is not None else None
+
+    def ledger(self, tenant: str) -> WorkersLedger | None:
+        binding = getattr(self._env, "TENANT_LEDGER", None)
+        return WorkersLedger(binding, tenant) if binding is not None else None
+
+    def session(self, name: str) -> WorkersSession | None:
+        binding = getattr(self._env, "SESSION", None)
+        return WorkersSession(binding, name) if binding is not None else None
+
+    def session_index(self, owner: str) -> WorkersSessionIndex | None:
+        binding = getattr(self._env, "SESSION_INDEX", None)
+        return WorkersSessionIndex(binding, owner) if binding is not None else None

@@ -12,8 +12,8 @@ from typing import Any
 from lumigate import __version__
 from lumigate.metrics_settings import MetricsSettings
 from lumigate.platform.workers.environ import read_environ
-from lumigate.platform.workers.fetch import post
 from lumigate.platform.workers.ports import CLOCK, ENTROPY
+from lumigate.platform.workers.post import post
 from lumigate.shard.service import ShardService
 from lumigate.telemetry import Host, TelemetryConfig
 

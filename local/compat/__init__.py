@@ -1,0 +1,1 @@
+"""Which packages run on Python Workers: tried one by one, with the results committed."""

@@ -1,0 +1,157 @@
+"""A tier below memory: KV or R2 behind one face, with a time budget, a breaker and sealed values.
+
+A tier that errors, is slow or does not open is skipped and counted, and never fails a request. What is slow is given
+up at the tier's budget; three failures in a row open its breaker, which is the isolate's own and plain data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from lumigate.cache.breaker import TierBreaker
+from lumigate.cache.entry import Entry
+from lumigate.cache.key import store_key
+from lumigate.cache.settings import KV_FLOOR_SECONDS
+from lumigate.ports import BlobStore, KeyValue, Ports
+from lumigate.privacy.sealing import KeyRing, Purpose, Sealer
+from lumigate.scope import Scope, Step, fail_span
+
+L1, L2, L3 = "l1", "l2", "l3"
+HIT, MISS, EXPIRED, ERROR, SKIPPED = "hit", "miss", "expired", "error", "skipped"
+STORED, REFUSED = "stored", "refused"
+
+
+class Store(Protocol):
+    """KV or R2, as far as the cache needs one."""
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def put(self, key: str, value: bytes, ttl_seconds: int) -> None: ...
+
+    async def delete(self, key: str) -> None: ...
+
+
+class _KeyValueStore:
+    def __init__(self, port: KeyValue) -> None:
+        self._port = port
+        self.get = port.get
+        self.delete = port.delete
+
+    async def put(self, key: str, value: bytes, ttl_seconds: int) -> None:
+        # Entries carry their own end, so a short one may lie there for longer.
+        await self._port.put(key, value, ttl_seconds=max(KV_FLOOR_SECONDS, ttl_seconds))
+
+
+class _BlobsStore:
+    def __init__(self, port: BlobStore) -> None:
+        self._port = port
+        self.get = port.get
+        self.delete = port.delete
+
+    async def put(self, key: str, value: bytes, ttl_seconds: int) -> None:
+        del ttl_seconds  # R2 has no expiry of its own: entries carry theirs, a lifecycle rule sweeps them up
+        await self._port.put(key, value)
+
+
+def store_of(tier: str, ports: Ports) -> Store | None:
+    """The store behind a tier, where the deployment has one. It belongs to the request, as ports do."""
+    if tier == L2:
+        return None if ports.key_value is None else _KeyValueStore(ports.key_value)
+    return None if ports.blobs is None else _BlobsStore(ports.blobs)
+
+
+class LowerTier:
+    """One tier of one isolate."""
+
+    def __init__(self, name: str, *, budget_ms: float, keys: KeyRing | None) -> None:
+        self.name = name
+        self._budget_seconds = budget_ms / 1e3
+        self._keys = keys
+        self.breaker = TierBreaker()
+
+    async def read(self, scope: Scope, namespace: str, key: str, step: Step) -> tuple[str, Entry | None]:
+        """What the tier says: a hit may be stale, which is for the caller to see."""
+        store = store_of(self.name, scope.ports)
+        if store is None:
+            return MISS, None
+        if not self._admitted(scope):
+            return SKIPPED, None
+        try:
+            async with asyncio.timeout(self._budget_seconds):
+                data = await store.get(store_key(namespace, key))
+        except Exception as error:  # a tier that fails, in whatever way, must not fail the request
+            fail_span(step.span, error)
+            self._failed(scope)
+            return ERROR, None
+        self._succeeded(scope)
+        if data is None:
+            return MISS, None
+        try:
+            entry = Entry.from_bytes(await self._opened(scope, namespace, data))
+        except Exception as error:  # junk, or sealed with a key that is gone: the tier itself is well
+            fail_span(step.span, error)
+            return ERROR, None
+        scope.instruments.cache_bytes.add(
+            len(data), {"lumigate.cache.tier": self.name, "lumigate.cache.flow": "read"}
+        )
+        return (EXPIRED, None) if scope.clock.now_ns() >= entry.expires_ns else (HIT, entry)
+
+    async def write(self, scope: Scope, namespace: str, key: str, entry: Entry, ttl_seconds: int) -> str:
+        """Store an entry for that long. Raises nothing: in the background there is nobody to tell but a counter."""
+        store = store_of(self.name, scope.ports)
+        if store is None or not self._admitted(scope):
+            return SKIPPED
+        try:
+            data = await self._sealed(scope, namespace, entry.to_bytes())
+            async with asyncio.timeout(max(5.0, 4 * self._budget_seconds)):  # nobody waits for a write
+                await store.put(store_key(namespace, key), data, ttl_seconds)
+        except Exception:
+            self._failed(scope)
+            result = ERROR
+        else:
+            self._succeeded(scope)
+            result = STORED
+            scope.instruments.cache_bytes.add(
+                len(data), {"lumigate.cache.tier": self.name, "lumigate.cache.flow": "written"}
+            )
+        scope.instruments.cache_writes.add(
+            1, {"lumigate.cache.tier": self.name, "lumigate.cache.write": result}
+        )
+        return result
+
+    # --- the breaker ------------------------------------------------------------------------------------------------
+
+    def _admitted(self, scope: Scope) -> bool:
+        now_ns = scope.clock.now_ns()
+        before = self.breaker.state(now_ns)
+        admitted = self.breaker.admits(now_ns)
+        if admitted and before == "half_open":
+            self._count(scope, "half_open")
+        return admitted
+
+    def _succeeded(self, scope: Scope) -> None:
+        if self.breaker.succeeded():
+            self._count(scope, "closed")
+
+    def _failed(self, scope: Scope) -> None:
+        if self.breaker.failed(scope.clock.now_ns()):
+            self._count(scope, "open")
+
+    def _count(self, scope: Scope, state: str) -> None:
+        labels = {"lumigate.cache.tier": self.name, "lumigate.cache.breaker": state}
+        scope.instruments.cache_breaker_changes.add(1, labels)
+
+    # --- sealing ----------------------------------------------------------------------------------------------------
+
+    async def _opened(self, scope: Scope, namespace: str, data: bytes) -> bytes:
+        if self._keys is None:
+            return data
+        sealer = Sealer(self._keys, scope.ports.aead, scope.ports.entropy)
+        return await sealer.open(data, tenant=namespace, purpose=Purpose.CACHED_ANSWER)
+
+    async def _sealed(self, scope: Scope, namespace: str, data: bytes) -> bytes:
+        if self._keys is None:
+            return data
+        sealer = Sealer(self._keys, scope.ports.aead, scope.ports.entropy)
+        return await sealer.seal(data, tenant=namespace, purpose=Purpose.CACHED_ANSWER)

@@ -1,0 +1,20 @@
+"""Embeddings as a second opinion on what is near."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from math import sqrt
+
+from lumigate.scope import Scope
+
+type Confirm = Callable[[Scope, str], Awaitable[tuple[float, ...] | None]]
+"""The embedding of a prompt; None where no model gives one. Raises nothing."""
+
+
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    """-1 to 1; 0 for vectors of other sizes, or without length."""
+    if len(one) != len(other):
+        return 0.0
+    product = sum(a * b for a, b in zip(one, other, strict=True))
+    length = sqrt(sum(a * a for a in one) * sum(b * b for b in other))
+    return product / length if length else 0.0

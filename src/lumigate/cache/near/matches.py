@@ -1,0 +1,116 @@
+"""Answers for prompts that mean the same and are written otherwise: found in memory, then by an index in KV.
+
+Off unless a route has a threshold. What is found is the key of another request of the same tenant and context; whether
+its answer is still good is judged by the tiers. An index in KV is read and written as a whole, in the background where
+it is written: of two isolates that learn at once one may win, which costs a hit and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from lumigate.cache.asked import Asked, Found
+from lumigate.cache.entry import Entry
+from lumigate.cache.key import short_hash
+from lumigate.cache.near.confirm import Confirm, cosine
+from lumigate.cache.near.index import Contexts, Known
+from lumigate.cache.near.query import NearQuery
+from lumigate.privacy.sealing import KeyRing, Purpose, Sealer
+from lumigate.scope import Scope, Step
+
+type ReadNear = Callable[[Scope, Asked, str, Step, float], Awaitable[Found | None]]
+"""The answer under the key of another request, if it is still good."""
+
+
+class NearMatches:
+    """One an isolate."""
+
+    def __init__(self, *, keys: KeyRing | None, budget_ms: float, cosine_threshold: float) -> None:
+        self._keys = keys
+        self._budget_seconds = budget_ms / 1e3
+        self._cosine_threshold = cosine_threshold
+        self._contexts = Contexts()
+        self.confirm: Confirm | None = None
+        """Set where an embedding model is to confirm what is near."""
+
+    async def find(self, scope: Scope, asked: Asked, lookup: Step, read: ReadNear) -> Found | None:
+        """The answer for a prompt that means the same, from whatever tier has it."""
+        query = asked.near
+        assert query is not None
+        for known_before in (True, False):
+            if not known_before and not await self._read_index(scope, asked, query):
+                return None
+            threshold = asked.rules.near_threshold or 1.0
+            nearest = self._contexts.of(query.context).nearest(
+                query, threshold=threshold, now_ns=scope.clock.now_ns(), but=asked.key
+            )
+            if nearest is None:
+                continue
+            known, near = nearest
+            if self.confirm is not None and not await self._is_confirmed(scope, query, known):
+                return None
+            found = await read(scope, asked, known.key, lookup, near)
+            if found is not None:
+                return found
+        return None
+
+    async def learn(self, scope: Scope, asked: Asked, entry: Entry) -> None:
+        """Remember a prompt whose answer is kept, here and for the other isolates. Raises nothing."""
+        query = asked.near
+        assert query is not None
+        vector: tuple[float, ...] = ()
+        if self.confirm is not None:
+            vector = await self.confirm(scope, query.text) or ()
+        index = self._contexts.of(query.context)
+        index.add(
+            Known(
+                key=asked.key,
+                meaning=query.meaning,
+                signature=query.signature,
+                expires_ns=entry.expires_ns,
+                vector=vector,
+            )
+        )
+        store = scope.ports.key_value
+        if store is None:
+            return
+        await self._read_index(scope, asked, query)
+        try:
+            data = index.to_bytes()
+            if self._keys is not None:
+                sealer = Sealer(self._keys, scope.ports.aead, scope.ports.entropy)
+                data = await sealer.seal(data, tenant=asked.namespace, purpose=Purpose.CACHED_ANSWER)
+            await store.put(_place(asked, query), data, ttl_seconds=asked.rules.l2_ttl_seconds)
+        except Exception:
+            labels = {"lumigate.cache.tier": "l2", "lumigate.cache.write": "error"}
+            scope.instruments.cache_writes.add(1, labels)
+
+    async def _read_index(self, scope: Scope, asked: Asked, query: NearQuery) -> bool:
+        """Take in what the other isolates know; whether there was anything."""
+        store = scope.ports.key_value
+        if store is None:
+            return False
+        try:
+            async with asyncio.timeout(self._budget_seconds):
+                data = await store.get(_place(asked, query))
+            if data is None:
+                return False
+            if self._keys is not None:
+                sealer = Sealer(self._keys, scope.ports.aead, scope.ports.entropy)
+                data = await sealer.open(data, tenant=asked.namespace, purpose=Purpose.CACHED_ANSWER)
+            self._contexts.of(query.context).merge(data)
+        except Exception:  # an index that cannot be read is one that is not there
+            return False
+        return True
+
+    async def _is_confirmed(self, scope: Scope, query: NearQuery, known: Known) -> bool:
+        assert self.confirm is not None
+        if not known.vector:
+            return False
+        vector = await self.confirm(scope, query.text)
+        return vector is not None and cosine(vector, known.vector) >= self._cosine_threshold
+
+
+def _place(asked: Asked, query: NearQuery) -> str:
+    return f"near/{short_hash(asked.namespace)}/{query.context}"

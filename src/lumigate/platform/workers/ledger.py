@@ -1,0 +1,86 @@
+"""A tenant's ledger on Workers: the Durable Object's inside, and the stub by which a request reaches it.
+
+The object's methods are synchronous, so no other call comes between two of their steps; SQL storage is too, and the
+runtime holds an answer back until what was written before it is safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any
+
+import js
+from pyodide.ffi import create_proxy
+
+from lumigate.ledger.service import LedgerService
+from lumigate.platform.workers.clock import WorkersClock
+
+
+class LedgerObject:
+    """What the class in `entry.py` delegates to. Storage is read by the first call."""
+
+    def __init__(self, ctx: Any) -> None:
+        self._ctx = ctx
+        self._service = LedgerService(self._execute, WorkersClock())
+
+    def reserve(self, text: str) -> str:
+        return self._service.reserve(text)
+
+    def settle(self, text: str) -> str:
+        return self._service.settle(text)
+
+    def usage(self, text: str) -> str:
+        return self._service.usage(text)
+
+    def _execute(self, sql: str, /, *parameters: int | str) -> Iterable[Sequence[Any]]:
+        """Run at once. Rows come as JavaScript arrays."""
+        cursor = self._ctx.storage.sql.exec(sql, *parameters)
+        return [list(row) for row in cursor.raw()]
+
+
+class WorkersLedger:
+    """A stub of the Durable Object `TenantLedger`, made anew for each use: a stub belongs to its request."""
+
+    def __init__(self, namespace: Any, tenant: str) -> None:
+        self._namespace = namespace
+        self._tenant = tenant
+
+    async def reserve(self, text: str, *, timeout_seconds: float) -> str:
+        return await _within(timeout_seconds, self._stub().reserve(text))
+
+    async def settle(self, text: str, *, timeout_seconds: float) -> str:
+        return await _within(timeout_seconds, self._stub().settle(text))
+
+    async def usage(self, text: str, *, timeout_seconds: float) -> str:
+        return await _within(timeout_seconds, self._stub().usage(text))
+
+    def _stub(self) -> Any:
+        return self._namespace.getByName(self._tenant)
+
+
+async def _within(seconds: float, call: Awaitable[Any]) -> str:
+    """What an RPC gives; `TimeoutError` if that takes longer.
+
+    With a JavaScript timer that is cleared: one of asyncio's is only forgotten, and leaves its proxy behind when the
+    request ends before it would have fired.
+    """
+    answer = asyncio.ensure_future(call)
+    late = False
+
+    def expire(*_: Any) -> None:
+        nonlocal late
+        late = True
+        answer.cancel()
+
+    proxy = create_proxy(expire)
+    timer = js.setTimeout(proxy, seconds * 1000)
+    try:
+        return str(await answer)
+    except asyncio.CancelledError:
+        if late:
+            raise TimeoutError from None
+        raise
+    finally:
+        js.clearTimeout(timer)
+        proxy.destroy()

@@ -1,0 +1,169 @@
+"""The telemetry engine for any Python Worker: one object an isolate, one decorator on `fetch`. Needs no gateway.
+
+    telemetry = WorkerTelemetry(metrics=[GREETINGS])
+
+    class Default(WorkerEntrypoint):
+        @telemetry.handler
+        async def fetch(self, request):
+            with telemetry.tracer.start_as_current_span("greet"):
+                telemetry.metric(GREETINGS).add(1)
+                telemetry.log("greeted", "Hello was said")
+            return Response("Hello!")
+
+The decorator opens the server span under the caller's `traceparent`, records `http.server.request.duration`, tells an
+exception and raises it again, and hands the export to `ctx.waitUntil` when the answer is on its way. Settings are the
+standard `OTEL_*` vars of the Worker, read by the first request, since there are none while modules are imported; one
+that is malformed turns telemetry off and is said on the console: a guest does not take its host down.
+
+This module, `abort`, `clock`, `environ` and `post` beside it and the package `lumigate.telemetry` are all it takes.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import js
+from opentelemetry._logs import SeverityNumber
+from opentelemetry.trace import SpanKind, StatusCode
+
+from lumigate.platform.workers.clock import WorkersClock, WorkersEntropy
+from lumigate.platform.workers.environ import read_environ
+from lumigate.platform.workers.post import post
+from lumigate.telemetry import ConfigurationError, Host, Instrument, Telemetry, TelemetryConfig, Tracer
+from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric
+
+type Handler = Callable[..., Awaitable[Any]]
+
+_OTHER_METHOD = "_OTHER"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+
+REQUEST_DURATION = Metric(
+    name="http.server.request.duration",
+    unit="s",
+    kind=InstrumentKind.HISTOGRAM,
+    description="From the call of the handler to its answer; a stream's body comes later.",
+    attributes=(
+        Attribute(key="http.request.method", description="The method.", values=_METHODS | {_OTHER_METHOD}),
+        Attribute(key="http.response.status_code", description="The status of the answer.", type=int),
+        Attribute(key="error.type", description="The class of an exception that the handler raised."),
+    ),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+)
+
+
+class WorkerTelemetry:
+    """Spans, metrics and logs of one isolate. Made at import; everything but `handler` is for use inside requests."""
+
+    def __init__(
+        self,
+        *,
+        name: str = "worker",
+        metrics: Iterable[Metric] = (),
+        resource: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._name = name
+        self._metrics = (REQUEST_DURATION, *metrics)
+        self._resource = {
+            "cloud.provider": "cloudflare",
+            "cloud.platform": "cloudflare.workers",
+            **(resource or {}),
+        }
+        self._clock = WorkersClock()
+        self._engine: Telemetry | None = None
+
+    @property
+    def engine(self) -> Telemetry:
+        """The engine itself, for what is not offered here. Made when it is first asked for."""
+        if self._engine is None:
+            self._engine = Telemetry(
+                _config(),
+                clock=self._clock,
+                entropy=WorkersEntropy(),
+                metrics=self._metrics,
+                resource=self._resource,
+                scope_name=self._name,
+            )
+        return self._engine
+
+    @property
+    def tracer(self) -> Tracer:
+        """Its spans are children of the request's where they are current, which the decorator sees to."""
+        return self.engine.tracer(self._name)
+
+    def metric(self, declaration: Metric) -> Instrument:
+        """The instrument of a declaration that was given as one of `metrics`."""
+        return self.engine.instrument(declaration)
+
+    def log(
+        self,
+        event: str,
+        body: str = "",
+        *,
+        severity: SeverityNumber = SeverityNumber.INFO,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Emit a log record with the name `event`, tied to the current span."""
+        self.engine.logger(self._name).emit(
+            event_name=event,
+            body=body,
+            severity_number=severity,
+            severity_text=severity.name,
+            attributes=attributes,
+        )
+
+    def handler(self, fetch: Handler) -> Handler:
+        """Decorate the `fetch` of a WorkerEntrypoint."""
+
+        @functools.wraps(fetch)
+        async def instrumented(entrypoint: Any, request: Any, *rest: Any) -> Any:
+            engine = self.engine
+            try:
+                return await self._answer(engine, fetch, entrypoint, request, rest)
+            finally:
+                engine.after_request(Host(post=post, background=entrypoint.ctx.waitUntil))
+
+        return instrumented
+
+    async def _answer(
+        self, engine: Telemetry, fetch: Handler, entrypoint: Any, request: Any, rest: tuple[Any, ...]
+    ) -> Any:
+        raw = getattr(request, "js_object", request)
+        method = raw.method if raw.method in _METHODS else _OTHER_METHOD
+        measured: dict[str, Any] = {"http.request.method": method}
+        headers = js.Object.fromEntries(raw.headers.entries()).to_py()
+        began_ns = self._clock.now_ns()
+        try:
+            with self.tracer.start_as_current_span(
+                method,
+                context=engine.extract(headers),
+                kind=SpanKind.SERVER,
+                attributes={"http.request.method": method, "url.path": urlsplit(raw.url).path},
+            ) as span:
+                response = await fetch(entrypoint, request, *rest)
+                status = int(getattr(response, "status", 200))
+                measured["http.response.status_code"] = status
+                span.set_attribute("http.response.status_code", status)
+                if status >= 500:
+                    span.set_status(StatusCode.ERROR)
+                return response
+        except BaseException as error:
+            measured["error.type"] = type(error).__name__
+            raise
+        finally:
+            seconds = max(0, self._clock.now_ns() - began_ns) / 1e9
+            engine.instrument(REQUEST_DURATION).record(seconds, measured)
+
+
+def _config() -> TelemetryConfig:
+    values = {
+        name: str(value) for name, value in read_environ().items() if isinstance(value, str | int | float)
+    }
+    try:
+        return TelemetryConfig.from_environ(values)
+    except ConfigurationError as error:
+        js.console.error(json.dumps({"event": "telemetry_off", "level": "error", "message": str(error)}))
+        return TelemetryConfig(disabled=True)

@@ -1,0 +1,54 @@
+"""Shell as it is shown in documents and written in workflows: which of our commands it calls, and whether they exist."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import shlex
+
+from local import cli
+
+_CONTINUED = re.compile(r"\\\n\s*")
+_ENDS = ("|", ">", ">>", "2>", "&&", "||", ";", "&", ")", "#")
+
+
+def lumigate_calls(shell: str) -> list[list[str]]:
+    """The arguments of each `uv run lumigate …` or `lumigate …` in the text, in order."""
+    found = []
+    for line in _CONTINUED.sub(" ", shell).splitlines():
+        code = line.strip()
+        for start in re.finditer(r"(?:^|[(`;|&]|\s)(?:uv run )?lumigate(?=\s|$)", code):
+            before = code[: start.start()]
+            if "#" in before or before.rstrip().endswith(("npx", "cd", "git clone")):
+                continue
+            found.append(_words(code[start.end() :]))
+    return found
+
+
+def _words(text: str) -> list[str]:
+    lexer = shlex.shlex(text, posix=True, punctuation_chars="|;&()<>")
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in lexer:
+        if word in _ENDS or word.startswith((">", "<")):
+            break
+        words.append(word.rstrip("`"))
+    return words
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """What our command line makes of them. Raises SystemExit where it would refuse them, KeyError for no such command."""
+    module = importlib.import_module(cli.COMMANDS[words[0]][0])
+    parser = argparse.ArgumentParser(prog=f"lumigate {words[0]}", exit_on_error=False)
+    module.add_arguments(parser)
+    return parser.parse_args(words[1:])
+
+
+def is_understood(words: list[str]) -> bool:
+    """Whether a call would get past its arguments."""
+    try:
+        parse(words)
+    except (SystemExit, KeyError, argparse.ArgumentError, IndexError):
+        return False
+    return True

@@ -1,0 +1,287 @@
+"""`lumigate rollout` whole: a stand-in for wrangler in another process, a stand-in for Prometheus over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from local.cli import main
+from local.toolchain import ROOT
+from tests.local.rollout.conftest import OLD, Cloudflare, under_way
+from tests.local.rollout.fake_wrangler import NEW
+
+
+class Observability:
+    """A Prometheus whose counts can be spoilt, and a Grafana that keeps annotations."""
+
+    def __init__(self) -> None:
+        self.bad_share = 0.0
+        self.spoil_after_queries = 10**9
+        self.queries = 0
+        self.down = False
+        self.annotations: list[dict[str, Any]] = []
+        self.url = ""
+
+    def answer(self, path: str, body: str) -> tuple[int, Any]:
+        if path == "/api/annotations":
+            self.annotations.append(json.loads(body))
+            return 200, {"id": 1}
+        if self.down:
+            return 503, {}
+        self.queries += 1
+        query = parse_qs(body).get("query", [""])[0]
+        return 200, {"data": {"result": self._samples(query)}}
+
+    def _samples(self, query: str) -> list[dict[str, Any]]:
+        if "coverage" in query:
+            return [{"metric": {}, "value": [0, "1"]}]
+        bad = self.bad_share if self.queries <= self.spoil_after_queries else 0.9
+        value = 100_000 * (bad if "bad" in query.split("{", maxsplit=1)[0] else 1)
+        ranges = [part.split('"')[1] for part in query.split('"range", ')[1:]]
+        return [{"metric": {"range": each}, "value": [0, str(value)]} for each in ranges]
+
+
+@pytest.fixture
+def around() -> Iterator[Observability]:
+    one = Observability()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+            status, content = one.answer(self.path, body)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(content).encode())
+
+        do_GET = do_POST = _serve  # noqa: N815 (the names that the base class calls)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    one.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield one
+    server.shutdown()
+    server.server_close()
+    thread.join(timeout=5)
+
+
+def rollout(cloudflare: Cloudflare, around: Observability, action: str, *more: str) -> int:
+    arguments = ["rollout", action, "--bundle", str(cloudflare.bundle)]
+    if action in ("start", "resume"):
+        arguments += ["--prometheus", around.url, "--slo", "availability", "--soak", "0"]
+    return main([*arguments, *more])
+
+
+def test_a_good_version_reaches_everyone_in_steps(cloudflare: Cloudflare, around: Observability) -> None:
+    assert rollout(cloudflare, around, "start", "--tag", "abc123", "--message", "a change") == 0
+    assert cloudflare.splits() == [
+        [f"{NEW}@10%", f"{OLD}@90%"],
+        [f"{NEW}@50%", f"{OLD}@50%"],
+        [f"{NEW}@100%"],
+    ]
+    assert [" ".join(call[:2]) for call in cloudflare.calls] == [
+        "deployments status",
+        "versions upload",
+        *(["versions deploy"] * 3),
+        "triggers deploy",
+    ]
+    place = ["--cwd", str(cloudflare.bundle), "--env", "production"]
+    assert all(call[-4:] == place for call in cloudflare.calls)
+    assert cloudflare.calls[1][:-4] == [
+        "versions",
+        "upload",
+        "--strict",
+        "--tag",
+        "abc123",
+        "--message",
+        "a change",
+    ]
+
+
+def test_a_version_that_burns_the_budget_is_taken_back(
+    cloudflare: Cloudflare, around: Observability, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rollout(cloudflare, around, "start", "--steps", "100") == 0
+    each = around.queries // 2  # read before the first share, and at it
+    cloudflare.has({OLD: 100.0})
+    around.queries, around.spoil_after_queries = 0, each
+    capsys.readouterr()
+    assert rollout(cloudflare, around, "start") == 1
+    assert cloudflare.shares == {OLD: 100.0}
+    assert cloudflare.splits()[-2:] == [[f"{NEW}@10%", f"{OLD}@90%"], [f"{OLD}@100%"]]
+    said = capsys.readouterr().err
+    assert "availability" in said
+    assert "rolled back" in said
+
+
+def test_a_gate_that_is_shut_before_stops_it_at_once(cloudflare: Cloudflare, around: Observability) -> None:
+    around.bad_share = 0.9
+    assert rollout(cloudflare, around, "start") == 2
+    assert cloudflare.shares == {OLD: 100.0}
+    assert cloudflare.splits() == []
+
+
+def test_a_prometheus_that_is_down_stops_it_at_once(cloudflare: Cloudflare, around: Observability) -> None:
+    around.down = True
+    assert rollout(cloudflare, around, "start") == 2
+    assert cloudflare.splits() == []
+
+
+def test_a_deployment_that_fails_half_way_is_taken_back(
+    cloudflare: Cloudflare, around: Observability
+) -> None:
+    cloudflare.fails("versions deploy", 2, 2)
+    assert rollout(cloudflare, around, "start") == 1
+    assert cloudflare.shares == {OLD: 100.0}
+
+
+def test_an_upload_that_fails_changes_nothing(
+    cloudflare: Cloudflare, around: Observability, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloudflare.fails("versions upload")
+    assert rollout(cloudflare, around, "start") == 2
+    assert "the API is not well" in capsys.readouterr().err
+    assert cloudflare.splits() == []
+
+
+def test_a_rollout_under_way_is_not_started_over(
+    cloudflare: Cloudflare, around: Observability, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloudflare.has(*under_way(10))
+    assert rollout(cloudflare, around, "start") == 2
+    assert "resume" in capsys.readouterr().err
+    assert cloudflare.splits() == []
+
+
+def test_a_rollout_under_way_is_taken_up_from_another_machine(
+    cloudflare: Cloudflare, around: Observability
+) -> None:
+    cloudflare.has(*under_way(50))
+    assert rollout(cloudflare, around, "resume") == 0
+    assert cloudflare.splits() == [[f"{NEW}@100%"]]
+
+
+def test_a_rollout_under_way_is_called_off(cloudflare: Cloudflare, around: Observability) -> None:
+    cloudflare.has(*under_way(50))
+    assert rollout(cloudflare, around, "abort") == 0
+    assert cloudflare.shares == {OLD: 100.0}
+
+
+@pytest.mark.parametrize("percent", [0.0, 100.0])
+def test_nothing_is_called_off_where_nothing_is_under_way(
+    cloudflare: Cloudflare, around: Observability, percent: float
+) -> None:
+    shares, message = under_way(percent)
+    cloudflare.has({name: share for name, share in shares.items() if share}, message)
+    assert rollout(cloudflare, around, "abort") == 0
+    assert cloudflare.splits() == []
+    assert rollout(cloudflare, around, "resume") == 2
+
+
+def test_two_versions_of_another_origin_are_left_alone(cloudflare: Cloudflare, around: Observability) -> None:
+    cloudflare.has({NEW: 50.0, OLD: 50.0}, "by hand")
+    assert rollout(cloudflare, around, "abort") == 0
+    assert rollout(cloudflare, around, "resume") == 2
+    assert cloudflare.splits() == []
+
+
+def test_a_rollback_that_fails_is_told_by_the_exit_code(
+    cloudflare: Cloudflare,
+    around: Observability,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("local.rollout.conduct.ROLLBACK_WAIT_SECONDS", 0.0)
+    cloudflare.has(*under_way(50))
+    cloudflare.fails("versions deploy")
+    assert rollout(cloudflare, around, "abort") == 3
+    assert f"versions deploy {OLD}@100%" in capsys.readouterr().err
+
+
+def test_the_versions_in_force_are_shown(
+    cloudflare: Cloudflare, around: Observability, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloudflare.has(*under_way(10))
+    assert rollout(cloudflare, around, "status") == 0
+    assert capsys.readouterr().out == f"{NEW} at 10%, {OLD} at 90%\n"
+
+
+def test_the_rollout_is_marked_in_grafana(
+    cloudflare: Cloudflare,
+    around: Observability,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert rollout(cloudflare, around, "start", "--annotate", around.url) == 0
+    assert "GRAFANA_TOKEN is not set" in capsys.readouterr().err
+    monkeypatch.setenv("GRAFANA_TOKEN", "hidden")
+    cloudflare.has(*under_way(50))
+    assert rollout(cloudflare, around, "abort", "--annotate", around.url) == 0
+    (mark,) = around.annotations
+    assert mark["tags"] == ["deploy", "lumigate", NEW, "rolled_back"]
+    assert mark["timeEnd"] >= mark["time"]
+    assert "hidden" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["start", "resume", "abort"])
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    cloudflare: Cloudflare, action: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rollout", action, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "wrangler versions deploy" in said
+    assert "--env production" in said
+    assert cloudflare.calls == []
+
+
+def test_what_is_missing_is_said(
+    cloudflare: Cloudflare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rollout", "start", "--bundle", str(cloudflare.folder / "nowhere")]) == 2
+    assert "lumigate bundle" in capsys.readouterr().err
+    cloudflare.fails("deployments status")
+    assert main(["rollout", "start", "--bundle", str(cloudflare.bundle)]) == 2
+    assert main(["rollout", "start", "--steps", "50"]) == 2
+    assert main(["rollout", "start", "--soak", "-1"]) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_takes_the_version_back(
+    cloudflare: Cloudflare, around: Observability, number: signal.Signals
+) -> None:
+    """As GitHub cancels a job: the process is signalled, and has some seconds to end."""
+    arguments = ["rollout", "start", "--bundle", str(cloudflare.bundle), "--prometheus", around.url]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local.cli", *arguments, "--slo", "availability", "--soak", "600"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "10%: the gate is open" in line:
+                break
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert process.returncode == 1
+    assert number.name in said
+    assert cloudflare.shares == {OLD: 100.0}
