@@ -19,7 +19,6 @@ from statistics import median
 from typing import Any, cast
 
 from bench.contest import Row
-from bench.signers import IN_PYODIDE, Signer, crypto, new_signer
 from lumigate.auth.algorithms import ALGORITHMS
 from lumigate.auth.api_key import checksum
 from lumigate.auth.authenticator import Authenticator
@@ -31,11 +30,23 @@ from lumigate.http.types import Request
 from lumigate.ports import Crypto, Ports
 from lumigate.scope import Scope
 
+IN_PYODIDE = sys.platform == "emscripten"
 ISSUER, AUDIENCE, JWKS_URL = "https://issuer.example", "lumigate", "https://issuer.example/keys"
 OWN_BAR_MS = 1.0 if IN_PYODIDE else 0.3
 WHOLE_BAR_MS = 10.0
 CHECKS = 40
 """In a round."""
+
+
+def _crypto() -> Crypto:
+    """The adapter of this runtime."""
+    if IN_PYODIDE:
+        from lumigate.platform.workers.crypto import WorkersCrypto
+
+        return WorkersCrypto()
+    from local.runtime.crypto import LocalCrypto
+
+    return LocalCrypto()
 
 
 class _Clock:
@@ -95,7 +106,7 @@ class _Ports:
     """What a check may ask for."""
 
     jwks: bytes
-    crypto: Any = field(default_factory=crypto)
+    crypto: Any = field(default_factory=_crypto)
     clock: _Clock = field(default_factory=_Clock)
     entropy: _Entropy = field(default_factory=_Entropy)
     key_value: _Store = field(default_factory=_Store)
@@ -128,18 +139,25 @@ class _Door:
 
     async def seconds(self, credential: str, *, cold: bool = False, checks: int = CHECKS) -> float:
         """Of one check, the mean of a round."""
-        total = 0.0
         gc.collect()
-        for _ in range(checks):
-            if cold:
-                self.forget()
-            scope = self.scope(credential)
-            begun = time.perf_counter()
-            with suppress(Unauthenticated):
-                await self.authenticator.check(scope)
-            total += time.perf_counter() - begun
-            self._gateway._recorder._in_progress.clear()
-        return total / checks
+        return sum([await self._one(credential, cold=cold) for _ in range(checks)]) / checks
+
+    async def seconds_in_turn(self, one: str, other: str) -> tuple[float, float]:
+        """Of a check of each, check by check in turn, so that both meet the same machine."""
+        gc.collect()
+        pairs = [(await self._one(one), await self._one(other)) for _ in range(CHECKS)]
+        return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+
+    async def _one(self, credential: str, *, cold: bool = False) -> float:
+        if cold:
+            self.forget()
+        scope = self.scope(credential)
+        begun = time.perf_counter()
+        with suppress(Unauthenticated):
+            await self.authenticator.check(scope)
+        taken = time.perf_counter() - begun
+        self._gateway._recorder._in_progress.clear()
+        return taken
 
     async def outcome(self, credential: str) -> str:
         """Why it was let in or not, so that nothing else is measured than what a row says."""
@@ -149,14 +167,43 @@ class _Door:
         return scope.facts.auth_reason
 
 
-def measure(rounds: int = 21) -> Awaitable[list[dict[str, object]]] | list[dict[str, object]]:
-    """All rows, as `--json` prints them; in Pyodide, whose loop is running already, something to await."""
-    return _measure(rounds) if IN_PYODIDE else asyncio.run(_measure(rounds))
+def material() -> dict[str, Any]:
+    """What is signed beforehand, on CPython: the key set, a good token of each algorithm, and junk."""
+    from local.mocks.issuer import SigningKey, sign_token
+
+    keys = {name: SigningKey.generate(name) for name in ALGORITHMS}
+    tokens = {name: sign_token(key, _claims()) for name, key in keys.items()}
+    key = keys["RS256"]
+    head, payload, signature = tokens["RS256"].split(".")
+    junk = [
+        ("no token at all", "a.b.c", "malformed"),
+        ("8 KB of nothing", f"{'A' * 8000}.e30.AAAA", "malformed"),
+        ("alg none", sign_token(key, _claims(), {"alg": "none"}), "unsupported_algorithm"),
+        ("HMAC with the public key", sign_token(key, _claims(), {"alg": "HS256"}), "unsupported_algorithm"),
+        ("brings its own key", sign_token(key, _claims(), {"jwk": key.jwk}), "malformed"),
+        ("another issuer", sign_token(key, _claims(iss="https://evil.example")), "wrong_issuer"),
+        ("unsigned", f"{head}.{payload}.", "bad_signature"),
+        ("unknown key", sign_token(key, _claims(), {"kid": "nobody's"}), "unknown_key"),
+        ("forged signature", f"{head}.{payload}.{signature[:-20]}{'A' * 20}", "bad_signature"),
+    ]
+    return {"jwks": {"keys": [key.jwk for key in keys.values()]}, "tokens": tokens, "junk": junk}
 
 
-async def _measure(rounds: int) -> list[dict[str, object]]:
-    signers = {name: await new_signer(name) for name in ALGORITHMS}
-    jwks = json.dumps({"keys": [signer.jwk for signer in signers.values()]}).encode()
+def measure(
+    rounds: int = 21, signed: dict[str, Any] | None = None
+) -> Awaitable[list[dict[str, object]]] | list[dict[str, object]]:
+    """All rows, as `--json` prints them; in Pyodide, whose loop is running already, something to await.
+
+    `signed` is what `material` made.
+    """
+    if IN_PYODIDE:
+        assert signed is not None
+        return _measure(rounds, signed)
+    return asyncio.run(_measure(rounds, signed or material()))
+
+
+async def _measure(rounds: int, signed: dict[str, Any]) -> list[dict[str, object]]:
+    jwks = json.dumps(signed["jwks"]).encode()
     environ = {
         "JWT_ISSUER": ISSUER,
         "JWT_AUDIENCE": AUDIENCE,
@@ -170,7 +217,7 @@ async def _measure(rounds: int) -> list[dict[str, object]]:
     gateway = Gateway(settings, clock=_Clock(), entropy=_Entropy())
     real = _Door(gateway, settings.auth, _Ports(jwks))
     willing = _Door(gateway, settings.auth, _Ports(jwks, crypto=cast("Crypto", _Willing())))
-    tokens = {name: await signer.token(_claims()) for name, signer in signers.items()}
+    tokens: dict[str, str] = signed["tokens"]
     good = tokens["RS256"]
 
     rows = [await _at_most("token check, our own work", willing, good, rounds, OWN_BAR_MS)]
@@ -186,8 +233,15 @@ async def _measure(rounds: int) -> list[dict[str, object]]:
         tenant="acme", name="bench", scopes=["chat"], now_s=now_s, expires_s=now_s + 9e4
     )
     rows.append(await _at_most("API key check, warm", real, key, rounds, OWN_BAR_MS))
-    for what, credential, reason in await _junk(signers["RS256"], good, key):
-        rows.append(await _against(what, real, credential, reason, good, rounds))
+    typo = key[:-1] + ("0" if key[-1] != "0" else "1")
+    unknown = f"lmg_{'z' * 12}_{'z' * 32}"
+    junk = [
+        *signed["junk"],
+        ("a typing mistake in an API key", typo, "api_key_malformed"),
+        ("an API key that nobody made", unknown + checksum(unknown), "unknown_api_key"),
+    ]
+    for what, credential, reason in junk:
+        rows.append(await _against(f"refusal: {what}", real, credential, reason, good, rounds))
     return [row.as_json() for row in rows]
 
 
@@ -207,30 +261,6 @@ def _claims(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-async def _junk(signer: Signer, good: str, key: str) -> list[tuple[str, str, str]]:
-    """What it is, what is sent, and why it is refused."""
-    head, payload, signature = good.split(".")
-    typo = key[:-1] + ("0" if key[-1] != "0" else "1")
-    unknown = f"lmg_{'z' * 12}_{'z' * 32}"
-    return [
-        ("refusal: no token at all", "a.b.c", "malformed"),
-        ("refusal: 8 KB of nothing", f"{'A' * 8000}.e30.AAAA", "malformed"),
-        ("refusal: alg none", await signer.token(_claims(), {"alg": "none"}), "unsupported_algorithm"),
-        (
-            "refusal: HMAC with the public key",
-            await signer.token(_claims(), {"alg": "HS256"}),
-            "unsupported_algorithm",
-        ),
-        ("refusal: brings its own key", await signer.token(_claims(), {"jwk": signer.jwk}), "malformed"),
-        ("refusal: another issuer", await signer.token(_claims(iss="https://evil.example")), "wrong_issuer"),
-        ("refusal: unsigned", f"{head}.{payload}.", "bad_signature"),
-        ("refusal: unknown key", await signer.token(_claims(), {"kid": "nobody's"}), "unknown_key"),
-        ("refusal: forged signature", f"{head}.{payload}.{signature[:-20]}{'A' * 20}", "bad_signature"),
-        ("refusal: a typing mistake in an API key", typo, "api_key_malformed"),
-        ("refusal: an API key that nobody made", unknown + checksum(unknown), "unknown_api_key"),
-    ]
-
-
 async def _at_most(
     what: str, door: _Door, credential: str, rounds: int, bar_ms: float, *, cold: bool = False
 ) -> Row:
@@ -248,7 +278,7 @@ async def _against(what: str, door: _Door, credential: str, reason: str, good: s
     """The refusal's share of an acceptance."""
     print(f"… {what}", file=sys.stderr)
     assert (await door.outcome(credential), await door.outcome(good)) == (reason, "ok")
-    pairs = [(await door.seconds(credential), await door.seconds(good)) for _ in range(rounds + 1)][1:]
+    pairs = [await door.seconds_in_turn(credential, good) for _ in range(rounds + 1)][1:]
     return Row(
         what=what,
         ours_us=median(refused for refused, _ in pairs) * 1e6,

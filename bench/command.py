@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
     parser.add_argument(
         "what",
-        choices=["telemetry", "shard", "privacy", "llm", "auth", "bundle", "ledger", "gateway"],
+        choices=["telemetry", "shard", "privacy", "llm", "auth", "bundle", "ledger", "sessions", "gateway"],
         help="what to measure",
     )
     parser.add_argument(
@@ -75,6 +75,11 @@ def _here(what: str, rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
+def _prepared(what: str) -> dict[str, Any]:
+    """What the measurement needs that can only be made here: tokens, because Pyodide has nothing that signs."""
+    return {"signed": import_module("bench.auth").material()} if what == "auth" else {}
+
+
 def _in_pyodide(what: str, rounds: int) -> list[dict[str, Any]]:
     request = {
         "module": f"bench.{what}",
@@ -84,7 +89,7 @@ def _in_pyodide(what: str, rounds: int) -> list[dict[str, Any]]:
             "/lumigate/rivals": str(wheels.rivals("pyodide")),
             "/lumigate/vendored": str(python_modules()),
         },
-        "arguments": {"rounds": rounds},
+        "arguments": {"rounds": rounds, **_prepared(what)},
     }
     process = subprocess.run(
         [str(node()), str(_RUNNER), str(pyodide()), json.dumps(request)],

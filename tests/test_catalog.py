@@ -6,10 +6,12 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lumigate import catalog, errors
+from lumigate.auth import key_document, key_set
 from lumigate.catalog import METRICS, SPANS, WIDE_EVENT
 from lumigate.config import PROVIDER_BASE_URLS
 from lumigate.errors import LumigateError, Unauthenticated, UpstreamError
@@ -168,7 +170,9 @@ def test_every_way_that_fetching_keys_fails_is_in_the_set() -> None:
     reasons = set(re.findall(r"'(\w+)'", str(FetchError.__init__.__annotations__["reason"])))
     reasons |= set(re.findall(r'"(\w+)"', str(FetchError.__init__.__annotations__["reason"])))
     assert reasons == {"timeout", "connection"}
-    assert values_of(catalog.KEY_SET_RESULT) == reasons | {"ok", "bad_status", "bad_content"}
+    sources = [Path(module.__file__ or "").read_text("utf-8") for module in (key_set, key_document)]
+    raised = {result for source in sources for result in re.findall(r'KeySetError\("(\w+)"\)', source)}
+    assert values_of(catalog.KEY_SET_RESULT) == reasons | raised | {"ok"}
 
 
 def test_every_route_is_in_the_set() -> None:

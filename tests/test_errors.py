@@ -9,9 +9,9 @@ import pytest
 
 from lumigate import errors
 from lumigate.errors import (
-    BudgetExceeded,
     AdminStoreUnavailable,
     BodyTooLarge,
+    BudgetExceeded,
     CallerError,
     ClientGone,
     ConfigurationError,

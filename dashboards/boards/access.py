@@ -36,7 +36,7 @@ from lumigate.exposition.names import prometheus_label
 from slo.model import Promise
 
 _Q = Prom({"route": HTTP_ROUTE})
-_OUR_FAULT = ("keys_unavailable",)
+_OUR_FAULT = ("keys_unavailable", "store_unavailable")
 _DENIED = sorted((AUTH_REASON.values or frozenset()) - {"ok"})
 _TO_POINTS = [link("By tenant and country", uids.ANALYTICS_ENGINE, "")]
 _TO_EXPLORE = [link("Logs and traces", uids.EXPLORE, "")]
@@ -77,7 +77,7 @@ def _numbers(limits: Limits) -> list[Sized]:
         ),
         stat(
             "Denied for want of keys",
-            "Checks over the range that failed because the issuer's keys could not be had. Bad: any: these callers "
+            "Checks over the range that failed because keys or the store could not be had. Bad: any: these callers "
             "did nothing wrong.",
             at_the_end(at_least_zero(_Q.grown(AUTH_CHECKS, where(AUTH_REASON, *_OUR_FAULT)))),
             unit="short",

@@ -7,6 +7,7 @@ as in a request; threads there are none in either.
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import shutil
 import threading
@@ -15,11 +16,25 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from local import toolchain, wheels
 from local.bundle.start_up import StartUpBroken, start_up
 from local.compat.packages import Outcome, Package, Result
 from local.pins import Pins
 
+_PYODIDE = {
+    "extra": "",
+    "os_name": "posix",
+    "platform_machine": "wasm32",
+    "platform_system": "Emscripten",
+    "python_full_version": "3.14.0",
+    "python_version": "3.14",
+    "sys_platform": "emscripten",
+}
+_PASSES = 3
+"""What is added may need more."""
 _SDK = re.compile(r"_?workers")
 _LONGEST = 160
 
@@ -31,6 +46,9 @@ def attempt(package: Package, folder: Path, *, version: str = "") -> Result:
         # The newest first and alone: left to itself, pip would go back to a release of long ago that needs less.
         version = version or _newest(folder / "alone", package.name)
         _install(modules, f"{package.name}=={version}")
+        for _ in range(_PASSES):
+            for requirement in _missing(modules):
+                _install(modules, requirement)
     except wheels.PipFailed as error:
         if not re.search("No matching distribution|ResolutionImpossible", str(error)):
             raise
@@ -51,6 +69,22 @@ def attempt(package: Package, folder: Path, *, version: str = "") -> Result:
 def _install(target: Path, requirement: str, *options: str) -> None:
     platform = Pins.read(toolchain.ROOT).wheels.arguments()
     wheels.pip("install", "--no-compile", "--target", str(target), *options, *platform, requirement)
+
+
+def _missing(modules: Path) -> list[str]:
+    """What the installed packages need on Pyodide only: pip asks their conditions of the machine it runs on."""
+    installed = list(importlib.metadata.distributions(path=[str(modules)]))
+    names = {canonicalize_name(it.name) for it in installed}
+    needed = (Requirement(line) for it in installed for line in it.requires or ())
+    return sorted(
+        {
+            f"{it.name}{it.specifier}"
+            for it in needed
+            if canonicalize_name(it.name) not in names
+            and it.marker is not None
+            and it.marker.evaluate(_PYODIDE)
+        }
+    )
 
 
 def _newest(folder: Path, name: str) -> str:

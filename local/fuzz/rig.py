@@ -48,6 +48,7 @@ _SETTINGS: Mapping[str, Any] = {
     "PRIVACY_POLICY": "tokens",
     "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_and_event",
     "MAX_BODY_BYTES": "150000",
+    "OTEL_BSP_SCHEDULE_DELAY": "1",
     "SEALING_KEYS": "k1:" + base64.b64encode(bytes(range(32))).decode(),
 }
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import uvicorn
 
+from lumigate.http.paths import shown_path
 from lumigate.http.types import Disconnect, Request, Response, json_response
 from lumigate.ports import Ports
 
@@ -75,7 +76,9 @@ class GatewayApp:
         except asyncio.CancelledError:
             if not incoming.cut_off:
                 raise
-            logger.warning("%s %s did not end after its client left: cancelled", request.method, request.path)
+            logger.warning(
+                "%s %s did not end after its client left: cancelled", request.method, shown_path(request.path)
+            )
         finally:
             watcher.cancel()
 
@@ -165,7 +168,9 @@ async def _send_response(request: Request, response: Response, send: Send) -> No
     except Exception:
         # Not finishing the body is the only way left to tell the client: uvicorn closes the connection.
         level = logging.DEBUG if request.disconnect.fired else logging.ERROR
-        logger.log(level, "the stream of %s %s broke", request.method, request.path, exc_info=True)
+        logger.log(
+            level, "the stream of %s %s broke", request.method, shown_path(request.path), exc_info=True
+        )
         return
     finally:
         await _close(body)

@@ -41,9 +41,9 @@ from lumigate.model_table import (
 )
 from lumigate.privacy.mask import Policy
 from lumigate.privacy.sealing import KeyRing
+from lumigate.sessions.settings import SessionSettings
 from lumigate.setting_forms import json_if_text as _json_if_text
 from lumigate.setting_forms import split as _split
-from lumigate.sessions.settings import SessionSettings
 from lumigate.telemetry import TelemetryConfig
 
 __all__ = ["PROVIDER_BASE_URLS", "ModelRoute", "ProviderAccess", "Settings"]

@@ -21,6 +21,7 @@ from dataclasses import replace
 from opentelemetry.trace import SpanKind
 
 from lumigate import __version__, catalog, deploys
+from lumigate.api.admin_providers import provider_routes
 from lumigate.api.admin_routes import admin_routes
 from lumigate.api.admin_subjects import subject_routes
 from lumigate.api.cache_admin import cache_routes
@@ -133,6 +134,7 @@ class Gateway:
                 **admin_routes(self._authenticator, settings.auth),
                 **subject_routes(settings, cache, self._authenticator.api_keys),
                 **cache_routes(cache),
+                **provider_routes(router),
             }
         )
 

@@ -9,7 +9,7 @@ from lumigate.telemetry import Telemetry
 class Instruments:
     """One an isolate. Every attribute is a catalog metric, ready to record."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry) -> None:  # noqa: PLR0915 # a line an instrument
         instrument = telemetry.instrument
         self.request_duration = instrument(catalog.REQUEST_DURATION)
         self.gateway_overhead = instrument(catalog.GATEWAY_OVERHEAD)

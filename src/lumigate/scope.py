@@ -22,6 +22,7 @@ from lumigate.ports import Clock, Ports
 from lumigate.privacy.mask import mask
 from lumigate.telemetry import Logger, Span, Tracer
 
+
 @dataclass(slots=True, kw_only=True)
 class Facts:
     """What a request's wide event and data point say; filled in as they become known."""

@@ -371,7 +371,44 @@ async def test_a_stream_that_fails_has_never_been(rig: Rig, pieces: list[Any]) -
     assert (await rig.say(session))[0] == 200
 
 
+async def test_a_stream_longer_than_a_session_keeps_is_not_kept() -> None:
+    rig = Rig(SESSION_HISTORY_BYTES="1024")
+    rig.ports.fetch.script(
+        UPSTREAM_URL, stream_answer(event(chunk("x" * 1025)), event(chunk(finish_reason="stop")), DONE_EVENT)
+    )
+    session = await rig.begin()
+    path = f"/sessions/{session}/messages"
+    events = _events(
+        await whole_body(await rig.under.send("POST", path, body={"content": "x", "stream": True}))
+    )
+    assert events[-1]["error"]["code"] == "upstream_bad_answer"
+    assert (await rig.send("GET", f"/sessions/{session}"))[1]["turns"] == []
+
+
+async def test_what_is_asked_of_sessions_is_counted(rig: Rig) -> None:
+    rig.answers(FIRST)
+    session = await rig.begin()
+    for _ in range(2):
+        await rig.say(session, headers={"idempotency-key": "a"})
+    await rig.send("GET", "/sessions/" + "ses_" + "A" * 43)
+    body = {"content": "x", "stream": True}
+    rig.ports.fetch.script(UPSTREAM_URL, stream_answer(event(chunk("half"))))
+    await whole_body(await rig.under.send("POST", f"/sessions/{session}/messages", body=body))
+
+    def counted(operation: str, result: str = "ok") -> float:
+        labels = {"lumigate.session.operation": operation, "lumigate.session.result": result}
+        return rig.under.observed.total("lumigate.session.operations", **labels)
+
+    assert (counted("create"), counted("message"), counted("replay")) == (1, 2, 1)
+    assert (counted("message", "failed"), counted("read", "not_found")) == (1, 1)
+    assert rig.under.observed.total("lumigate.session.wait") == 3
+
+
 # --- bad input
+
+
+async def test_a_session_needs_no_body(rig: Rig) -> None:
+    assert (await rig.send("POST", "/sessions"))[0] == 201
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ SETTINGS: dict[str, Any] = {
             },
             "red": {"requests_per_minute": 20},
             "blue": {"requests_per_minute": 20},
-            "gold": {"requests_per_minute": 3},
+            "class:gold": {"requests_per_minute": 3},
         }
     ),
 }

@@ -205,7 +205,7 @@ async def test_a_hit_of_a_tenant_that_has_only_a_budget_asks_nobody_even_if_it_i
 
 
 async def test_a_class_and_everyone_have_limits_too_and_each_tenant_has_them_whole() -> None:
-    for key in ("gold", "*"):
+    for key in ("class:gold", "*"):
         ports = fake_ports()
         port = LedgerPort(LedgerUnderTest(ports.clock))
         ports.ledgers["acme"] = port
@@ -244,6 +244,37 @@ async def test_a_stream_whose_client_leaves_settles_what_was_streamed() -> None:
     spent, reserved = port.ledger.usage(LIMITS)["day"]
     assert (spent > 0, spent < COST * 1e9, reserved) == (True, True, 0)
     assert rig.events[0]["outcome"] == "client_abort"
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_who_leaves_while_the_ledger_is_asked_calls_no_model_and_holds_nothing(answered: bool) -> None:
+    """The request has ended by then: what it did from there on would never be settled."""
+    rig, port = limited(json_answer(completion()), LEDGER_FAILURE="open")
+    disconnect = Disconnect()
+    original = port.reserve
+
+    async def leave(text: str, *, timeout_seconds: float) -> str:
+        answer = await original(text, timeout_seconds=timeout_seconds)
+        disconnect.fire()
+        if not answered:
+            raise OSError("gone")
+        return answer
+
+    port.reserve = leave  # type: ignore[method-assign]
+    response = await rig.send(headers=FRESH, disconnect=disconnect)
+    await after(rig)
+    assert (response.status, rig.ports.fetch.calls) == (499, [])
+    assert port.ledger.usage(LIMITS)["day"] == (0, 0)
+    assert rig.events[0]["outcome"] == "client_abort"
+
+
+async def test_who_has_left_before_is_not_reserved_for() -> None:
+    rig, port = limited(json_answer(completion()))
+    disconnect = Disconnect()
+    disconnect.fire()
+    assert (await rig.send(headers=FRESH, disconnect=disconnect)).status == 499
+    await after(rig)
+    assert port.calls == []
 
 
 async def test_a_call_that_failed_costs_nothing_and_gives_all_back() -> None:

@@ -30,6 +30,7 @@ HTTP_ROUTE = Attribute(
             "/admin/subjects/{subject}",
             "/admin/revocations",
             "/admin/keys",
+            "/admin/providers",
             "/admin/keys/revoke",
             "/admin/keys/rotate",
             "",

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Sequence
 
 from lumigate.config import Settings
-from lumigate.errors import CallerError, LimitsUnavailable
+from lumigate.errors import CallerError, ClientGone, LimitsUnavailable
 from lumigate.ledger.book import Ask, Kind
 from lumigate.ledger.estimate import estimate
 from lumigate.ledger.headers import limit_headers
@@ -43,12 +43,17 @@ class Admission:
         return limits_of(self._table, scope.facts.tenant, scope.facts.tenant_class) if self._table else None
 
     async def admit(self, scope: Scope, chat: ChatRequest, targets: Sequence[Target]) -> None:
-        """Reserve for a model call. Raises what the caller is told, with nothing reserved."""
+        """Reserve for a model call. Raises what the caller is told, with nothing reserved.
+
+        And `ClientGone`, before or after, for a request that has ended meanwhile: it would never settle.
+        """
         limits = self.limits(scope)
         if limits is not None:
+            _still_there(scope)
             prices = [target.prices for target in targets]
             hedged = self._hedges and len(targets) > 1
             await self._reserve(scope, limits, estimate(chat, prices, limits, hedged=hedged))
+            _still_there(scope)
 
     async def admit_hit(self, scope: Scope) -> None:
         """Count an answer from the cache: a request like any other, which costs nothing."""
@@ -103,6 +108,11 @@ class Admission:
             ):  # whatever the RPC throws: an object that was moved answers again
                 return read_decision(await ask(text, timeout_seconds=seconds))
         return None
+
+
+def _still_there(scope: Scope) -> None:
+    if scope.facts.finished:
+        raise ClientGone
 
 
 def _record(scope: Scope, step: Step, result: str, kind: str) -> None:

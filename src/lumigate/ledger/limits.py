@@ -14,6 +14,8 @@ from pydantic import Field
 from lumigate.model_table import Frozen
 
 EVERYONE = "*"
+CLASS = "class:"
+"""Before the name of a class, so that no tenant can call itself like one."""
 NANO = 1_000_000_000
 LARGEST = 2**53 - 1
 """What a JavaScript number holds exactly, and so what may cross to a Durable Object."""
@@ -44,7 +46,8 @@ type LimitTable = Mapping[str, TenantLimits]
 
 def limits_of(table: LimitTable, tenant: str, tenant_class: str) -> TenantLimits | None:
     """The tenant's own entry, else its class's, else everyone's: one of them whole, never a mixture."""
-    found = table.get(tenant) or table.get(tenant_class) or table.get(EVERYONE)
+    own = None if tenant.startswith(CLASS) else table.get(tenant)
+    found = own or table.get(CLASS + tenant_class) or table.get(EVERYONE)
     return found if found is not None and found.limit_anything else None
 
 

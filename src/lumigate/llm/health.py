@@ -43,6 +43,12 @@ class Breaker:
             return True
         return now_ns >= self._reopens_ns and now_ns - self._probing_since_ns >= PROBE_NS
 
+    def state(self, now_ns: int) -> BreakerState:
+        """How it stands. `half_open`: its pause is over, or its probe under way."""
+        if self._failures < THRESHOLD:
+            return "closed"
+        return "half_open" if now_ns >= self._reopens_ns else "open"
+
     def begin(self, now_ns: int) -> BreakerState | None:
         """A call begins; while the breaker is not closed it is the probe. The state that this moves it to, if any."""
         if self._failures < THRESHOLD:

@@ -65,7 +65,7 @@ class Said:
 def encode(value: Head | Turn | Mapping[str, Any]) -> bytes:
     """As it is sealed."""
     content = value if isinstance(value, Mapping) else asdict(value)
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def decode_head(content: bytes) -> Head:

@@ -20,7 +20,7 @@ def as_it_is(text: str) -> str:
 def describe_exception(
     exception: BaseException, length_limit: int, redact: Redact = as_it_is, *, escaped: bool | None = None
 ) -> dict[str, Any]:
-    """Type, message and stack trace, redacted. Of a text that is too long the innermost frames are kept: they say where."""
+    """Type, message and stack trace, redacted. Of a long text the innermost frames are kept: they say where."""
     kind = type(exception)
     qualified = (
         kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
