@@ -310,6 +310,16 @@ async def test_where_there_is_nobody_else_a_failing_provider_is_asked_all_the_sa
     assert statuses == [502] * 8 + [200]
 
 
+async def test_a_whole_answer_that_dribbles_is_given_up_at_the_deadline() -> None:
+    rig = make_rig("alpha", REQUEST_DEADLINE_SECONDS="0.2", RETRY_ATTEMPTS="1")
+    dribble = FakeAnswer(200, {}, [b'{"choices":', asyncio.Event()])
+    rig.ports.fetch.script(ALPHA, dribble)
+    response = await asyncio.wait_for(rig.send(), 5)
+    assert (response.status, error_of(response)["code"]) == (504, "upstream_timeout")
+    assert dribble.cancelled
+    assert rig.observed.total("lumigate.llm.attempts", lumigate__llm__result="upstream_timeout") == 1
+
+
 # --- hedging
 
 

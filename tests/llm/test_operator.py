@@ -37,7 +37,8 @@ async def test_nobody_left_to_avoid_leaves_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize(
-    "stored", [b"", b"[]", b"{", b'{"avoid": 5}', b'{"avoid": {"openai": "soon", "cohere": true}}', b"[" * 10_000]
+    "stored",
+    [b"", b"[]", b"{", b'{"avoid": 5}', b'{"avoid": {"openai": "soon", "cohere": true}}', b"[" * 10_000],
 )
 async def test_nonsense_in_the_store_avoids_nobody(stored: bytes) -> None:
     store, word = FakeKeyValue(), OperatorWord()

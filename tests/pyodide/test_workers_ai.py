@@ -51,6 +51,9 @@ class _Handler(BaseHTTPRequestHandler):
             if not self.connection.recv(1):
                 self.server.left.set()
             return
+        if prompt == "dribble":
+            self._dribble()
+            return
         usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
         if body.get("stream"):
             events = ({"response": "Hel"}, {"response": "lo"}, {"response": "", "usage": usage})
@@ -58,6 +61,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer("text/event-stream", b"".join([*lines, b"data: [DONE]\n\n"]))
         else:
             self._answer("application/json", json.dumps({"response": "Hello", "usage": usage}).encode())
+
+    def _dribble(self) -> None:
+        """A byte now and then, well within every idle timeout, for as long as anybody listens."""
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", "100000")
+        self.end_headers()
+        try:
+            for _ in range(200):
+                self.wfile.write(b" ")
+                time.sleep(0.1)
+        except OSError:
+            self.server.left.set()
 
     def _answer(self, content_type: str, body: bytes) -> None:
         self.send_response(200)
@@ -81,6 +97,7 @@ def host(models: Models) -> Iterator[PyodideHost]:
         "API_KEYS": f"acme:{hashlib.sha256(KEY.encode()).hexdigest()}",
         "MODELS": {"llama": {"provider": "workers_ai", "model": MODEL}},
         "UPSTREAM_TIMEOUT_SECONDS": "0.5",
+        "REQUEST_DEADLINE_SECONDS": "1",
         "RETRY_ATTEMPTS": "1",
     }
     bindings = declared_bindings() | {"ai": {"binding": "AI", "url": models.url}}
@@ -115,4 +132,11 @@ def test_a_model_that_is_late_is_told_to_stop(host: PyodideHost, models: Models)
     answer = ask(host, "slow")
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "upstream_timeout")
     assert time.monotonic() - started < 10
+    assert models.left.wait(10)
+
+
+def test_a_model_that_dribbles_is_given_up_at_the_deadline(host: PyodideHost, models: Models) -> None:
+    models.left.clear()
+    answer = ask(host, "dribble")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "upstream_timeout")
     assert models.left.wait(10)

@@ -131,7 +131,7 @@ class _Work[T]:
                 self._scope.open_call = race
             self._note_fallback(target)
             try:
-                return (await self._attempt(call, seconds),)
+                return (await self._make(call, seconds),)
             except UpstreamError as error:
                 self._failures.upstream = error
                 if self._scope.facts.finished:  # the client left, and that is why it failed
@@ -147,6 +147,18 @@ class _Work[T]:
             await self._sleep(wait)
         self._left = target
         return None
+
+    async def _make(self, call: ModelCall, seconds: float) -> T:
+        """One attempt. A whole answer must be there by the deadline; of a stream, its beginning, within `seconds`."""
+        if self._chat.stream:
+            return await self._attempt(call, seconds)
+        try:
+            async with asyncio.timeout(self._remaining_seconds()):
+                return await self._attempt(call, seconds)
+        except TimeoutError:
+            raise call.fail(
+                UpstreamTimeout(call.target.access.name, self._settings.request_deadline_seconds)
+            ) from None
 
     def _note_fallback(self, target: Target) -> None:
         """Count that one candidate was left for another, and keep the trace that shows it."""
