@@ -169,7 +169,10 @@ class _Ports:
     """A deployment with nothing but memory; what is handed to the background never runs."""
 
     clock, entropy = _Clock(), _Entropy()
-    post = crypto = aead = key_value = blobs = data_points = rate_limit = address_limit = ai = None
+    key_value = blobs = data_points = rate_limit = address_limit = ai = None
+    post: Any = None
+    crypto: Any = None
+    aead: Any = None
 
     def __init__(self) -> None:
         self._background: list[Coroutine[Any, Any, Any]] = []

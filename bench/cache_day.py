@@ -210,7 +210,7 @@ def days() -> list[Day]:
 
 def rows(of: Sequence[Day]) -> list[dict[str, object]]:
     """As `lumigate bench` prints them; the bar is what the default promises on repeat-heavy traffic."""
-    told = []
+    told: list[dict[str, object]] = []
     for day in of:
         promised = day.setup == "default" and day.profile == REPEAT_HEAVY.name
         bar = 90.0 if promised else 0.0

@@ -26,7 +26,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
     parser.add_argument(
         "what",
-        choices=["telemetry", "shard", "privacy", "llm", "auth", "bundle", "ledger", "sessions", "gateway"],
+        choices=[
+            "telemetry",
+            "shard",
+            "privacy",
+            "llm",
+            "auth",
+            "bundle",
+            "ledger",
+            "sessions",
+            "gateway",
+            "cache",
+        ],
         help="what to measure",
     )
     parser.add_argument(
@@ -57,6 +68,10 @@ def run(args: argparse.Namespace) -> int:
             return report_figures(args.rounds, as_json=args.json, record=args.record)
         measure = _in_pyodide if args.runtime == "pyodide" else _here
         rows = measure(args.what, args.rounds or 21)
+        if args.what == "cache":
+            from bench import cache_day
+
+            rows += cache_day.rows(cache_day.days())
     except (BenchFailed, PipFailed, ToolchainMissing) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2

@@ -1,6 +1,6 @@
-"""`lumigate bench gateway`: ours beside LiteLLM's proxy and Portkey's gateway, one mock behind and one client before all.
+"""`lumigate bench gateway`: ours beside LiteLLM's proxy and Portkey's gateway, one mock behind, one client in front.
 
-All of them run from the start; they are asked in turns, round by round, so that what slows the machine down slows all.
+All of them run from the start and are asked in turns, round by round, so that what slows the machine down slows all.
 A figure is the median of its rounds. What is compared is not alike: ours checks an RS256 token, looks into its cache
 (every prompt is new, so it misses) and exports every trace, metric and log; LiteLLM compares a key; Portkey does none
 of it. The client, the mock and our collector share the machine with whoever is being measured.
@@ -30,7 +30,11 @@ RESULTS = Path(__file__).with_name("results") / "gateway.json"
 CONNECTIONS = 16
 WARM_UP_SECONDS = 4.0
 PATH = "/v1/chat/completions"
-MODES: Mapping[str, tuple[int, bool]] = {"whole": (CONNECTIONS, False), "stream": (CONNECTIONS, True), "alone": (1, False)}
+MODES: Mapping[str, tuple[int, bool]] = {
+    "whole": (CONNECTIONS, False),
+    "stream": (CONNECTIONS, True),
+    "alone": (1, False),
+}
 """Name: connections, and whether answers are streams."""
 
 
@@ -59,7 +63,7 @@ def run(rounds: int, seconds: float, *, as_json: bool, save: bool) -> int:
     if save:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        _say(f"stored in {RESULTS.relative_to(ROOT)}")
+        _say(f"stored in {RESULTS}")
     print(json.dumps(report, indent=2) if as_json else table(report))
     return 0
 
@@ -70,7 +74,8 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         mock = stack.enter_context(upstream())
         servers = [mock]
-        for name, start in (("Lumigate", lumigate), ("LiteLLM", litellm), ("Portkey", portkey)):
+        starts = (("Lumigate", lumigate), ("LiteLLM", litellm), ("Portkey", portkey))
+        for name, start in starts:
             _say(f"starting {name}")
             try:
                 servers.append(stack.enter_context(start(mock)))
@@ -82,7 +87,11 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
         figures, memory = _contest(servers, mock, rounds, seconds)
         overhead = list(_overhead(mock, seconds, missing))
     return {
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
+        "machine": {
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "system": platform.system(),
+        },
         "rounds": rounds,
         "seconds": seconds,
         "connections": CONNECTIONS,
@@ -129,9 +138,7 @@ def _contest(
                 samples.setdefault((server.name, mode), []).append(_load(server, mode, seconds))
     memory = {s.name: gateway_processes.memory_mb(s.pid) for s in servers if s is not mock}
     direct = {mode: [load for load, _ in samples["mock", mode]] for mode in MODES}
-    return [
-        _figure(server, mode, taken, direct[mode]) for (server, mode), taken in samples.items()
-    ], memory
+    return [_figure(server, mode, taken, direct[mode]) for (server, mode), taken in samples.items()], memory
 
 
 def _load(server: Server, mode: str, seconds: float) -> tuple[Load, float | None]:
@@ -203,7 +210,9 @@ def _overhead(mock: Server, seconds: float, missing: dict[str, str]) -> Iterator
 
 def table(report: Mapping[str, Any]) -> str:
     """The report for people."""
-    lines = [f"{'':<9} {'':<7} {'req/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'+p50':>8} {'+p99':>8} {'CPU ms':>8}"]
+    lines = [
+        f"{'':<9} {'':<7} {'req/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'+p50':>8} {'+p99':>8} {'CPU ms':>8}"
+    ]
     for mode in MODES:
         for row in report["figures"]:
             if row["mode"] == mode:
@@ -217,11 +226,11 @@ def table(report: Mapping[str, Any]) -> str:
     for rival, row in report["ratios"].items():
         said = ", ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in row.items())
         lines.append(f"ours to {rival}'s (above 1 is better): {said}")
-    for row in report["overhead"]:
-        lines.append(
-            f"CPU time, cache off, {row['runtime']}: {row['request_ms']:.2f} ms a request, "
-            f"{row['chunk_us']:.1f} us a streamed chunk"
-        )
+    lines += [
+        f"CPU time, cache off, {row['runtime']}: {row['request_ms']:.2f} ms a request, "
+        f"{row['chunk_us']:.1f} us a streamed chunk"
+        for row in report["overhead"]
+    ]
     lines += [f"{name} is missing: {reason}" for name, reason in report["missing"].items()]
     return "\n".join(lines)
 

@@ -89,7 +89,9 @@ class _Client:
 
 
 def _prompt() -> str:
-    return f"Question {_MARK}: how does a gateway keep its overhead low when many callers ask at once? Be brief."
+    return (
+        f"Question {_MARK}: how does a gateway keep its overhead low when many callers ask at once? Be brief."
+    )
 
 
 class _Connection(asyncio.Protocol):
@@ -145,14 +147,19 @@ async def run(order: Order) -> Load:
     """Send for that long."""
     client = _Client(order)
     loop = asyncio.get_running_loop()
-    for _ in range(order.connections):
+    opened = [
         await loop.create_connection(lambda: _Connection(client), *client.address)
+        for _ in range(order.connections)
+    ]
     await asyncio.sleep(order.warm_seconds)
     client.counting, begun = True, time.perf_counter()
     await asyncio.sleep(order.seconds)
     client.counting = False
     seconds = time.perf_counter() - begun
     client.stopping = True
+    for transport, _ in opened:
+        transport.close()
+    await asyncio.sleep(0)
     count = len(client.latencies)
     return Load(
         requests=count,

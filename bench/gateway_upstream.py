@@ -71,7 +71,11 @@ def _stream() -> list[bytes]:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     words = [event({"content": f"word{number} "}) for number in range(CHUNKS - 1)]
     last = event({}, "stop") + framed(b"data: " + json.dumps(usage).encode() + b"\n\n")
-    return [head + event({"role": "assistant", "content": ""}), *words, last + framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"]
+    return [
+        head + event({"role": "assistant", "content": ""}),
+        *words,
+        last + framed(b"data: [DONE]\n\n") + b"0\r\n\r\n",
+    ]
 
 
 _COMPLETION = _completion()

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "local.doctor.command",
         "check versions, settings, bindings, secrets and what stands around them",
     ),
+    "providers": ("local.providers_command", "route a running gateway away from a provider, and back"),
     "cache": ("local.cache_command", "show what a gateway's cache holds, or purge some of it"),
     "forget": ("local.forget", "remove what a running gateway holds of a subject"),
     "export": ("local.export", "print what a running gateway holds of a subject"),

@@ -25,11 +25,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One to try: the module to import, and statements that must not raise (empty: the import says all)."""
+    """One to try: the module to import, and statements that must not raise (empty: the import says all).
+
+    `version` is tried instead of the newest, where that one asks for something that was never published.
+    """
 
     name: str
     module: str
     use: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,7 @@ def groups() -> tuple[Group, ...]:
                     name=it["name"],
                     module=it["import"],
                     use=it.get("use", ""),
+                    version=it.get("version", ""),
                 )
                 for it in group["package"]
             ),

@@ -44,7 +44,7 @@ def attempt(package: Package, folder: Path, *, version: str = "") -> Result:
     modules = folder / "python_modules"
     try:
         # The newest first and alone: left to itself, pip would go back to a release of long ago that needs less.
-        version = version or _newest(folder / "alone", package.name)
+        version = version or package.version or _newest(folder / "alone", package.name)
         _install(modules, f"{package.name}=={version}")
         for _ in range(_PASSES):
             for requirement in _missing(modules):
@@ -55,7 +55,9 @@ def attempt(package: Package, folder: Path, *, version: str = "") -> Result:
         missing = re.search(r"found for ([A-Za-z0-9_.-]+)", str(error))
         other = missing is not None and missing[1].lower() != package.name.lower()
         return Result(
-            version=version, outcome=Outcome.NO_WHEEL, detail=f"of {missing[1]}" if missing and other else ""
+            version=version,
+            outcome=Outcome.NO_WHEEL,
+            detail=f"{missing[1]} has none" if missing and other else "",
         )
     size = sum(path.stat().st_size for path in modules.rglob("*") if path.is_file())
     found = _version(modules, package.name)

@@ -16,7 +16,7 @@ again, and the test suite a few.
 
 - **works**: imported, and the use in [`packages.toml`](../local/compat/packages.toml) ran.
 - **imports**: imported; what it is for needs a network or an account and was not tried.
-- **use fails**, **import fails**: so far it came; the reason is what Python said.
+- **use fails**, **import fails**: so far it came; the reason is what Python said (under Node).
 - **no wheel**: PyPI has none for this platform, of the package or of one that it needs.
 
 A blocking client cannot work, whatever it imports: there are no threads, and I/O is awaited. What uses C libraries
@@ -36,7 +36,7 @@ def compatibility_page() -> str:
             if package.name in found
         )
         parts.append(
-            f"## {group.name}\n\nIn Lumigate: {group.instead}\n\n"
+            f"## {group.name}\n\n{group.instead}\n\n"
             f"| package | version | result | size | what happened |\n| --- | --- | --- | --- | --- |\n{rows}"
         )
     return "\n".join(parts)

@@ -123,7 +123,7 @@ class AiohttpFetchResponse:
 
 
 class _IdleWatch:
-    """Calls `on_silence` once a wait, from `begin` to `pause`, has lasted `seconds`. Its timer is set anew only then."""
+    """Calls `on_silence` once a wait, from `begin` to `pause`, has lasted `seconds`. A new wait sets no new timer."""
 
     __slots__ = ("_loop", "_on_silence", "_seconds", "_since", "_timer")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from local.runtime.sqlite import LARGE_BYTES, Database
 from lumigate.telemetry.host import Clock
 
@@ -49,9 +51,19 @@ class SqliteKeyValue:
         self._database.write("DELETE FROM key_value WHERE key = ?", (key,))
 
     async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        # The bounds let the index find the place; the prefix itself is compared all the same.
         rows = self._database.read(
-            "SELECT key FROM key_value WHERE key >= ? AND key < ? AND key > ? AND expires_ns > ? ORDER BY key LIMIT ?",
-            (prefix, prefix + "\U0010ffff", cursor or "", self._clock.now_ns(), limit + 1),
+            "SELECT key FROM key_value WHERE key >= ? AND key < ? AND substr(key, 1, ?) = ? AND key > ?"
+            " AND expires_ns > ? ORDER BY key LIMIT ?",
+            (
+                prefix,
+                prefix + chr(sys.maxunicode),
+                len(prefix),
+                prefix,
+                cursor or "",
+                self._clock.now_ns(),
+                limit + 1,
+            ),
         )
         names = [str(row[0]) for row in rows[:limit]]
         return names, names[-1] if len(rows) > limit else None

@@ -103,10 +103,10 @@ class Database:
             if self._connection.in_transaction:
                 self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            self._connection.rollback()
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_exception(error)
+            self._connection.rollback()
             raise
         for waiter in waiters:
             if not waiter.done():

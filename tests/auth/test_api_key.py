@@ -67,13 +67,15 @@ def test_digits_of_other_scripts_are_none(digit: str) -> None:
     assert api_key.read_id(KEY[:10] + digit + KEY[11:]) is None
 
 
-def test_what_is_stored_depends_on_the_pepper_and_tells_nothing_of_the_key() -> None:
-    stored = api_key.hash_key(KEY, "pepper one")
+def test_what_is_stored_depends_on_the_pepper_and_the_rights_and_tells_nothing_of_the_key() -> None:
+    stored = api_key.hash_key(KEY, "pepper one", "acme chat")
     assert KEY not in stored
     assert ID not in stored
-    assert stored != api_key.hash_key(KEY, "pepper two")
-    assert api_key.matches(KEY, stored, ["pepper one"])
-    assert api_key.matches(KEY, stored, ["pepper two", "pepper one"])
-    assert not api_key.matches(KEY, stored, ["pepper two"])
-    assert not api_key.matches(KEY, stored, [])
-    assert not api_key.matches(KEY[:-1] + "x", stored, ["pepper one"])
+    assert stored != api_key.hash_key(KEY, "pepper two", "acme chat")
+    assert api_key.matches(KEY, stored, ["pepper one"], "acme chat")
+    assert api_key.matches(KEY, stored, ["pepper two", "pepper one"], "acme chat")
+    assert not api_key.matches(KEY, stored, ["pepper two"], "acme chat")
+    assert not api_key.matches(KEY, stored, [], "acme chat")
+    assert not api_key.matches(KEY[:-1] + "x", stored, ["pepper one"], "acme chat")
+    assert not api_key.matches(KEY, stored, ["pepper one"], "acme admin")
+    assert not api_key.matches(KEY, "not hex: ö\ud800", ["pepper one"], "acme chat")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -203,6 +204,16 @@ async def test_a_broken_record_lets_nobody_in_and_is_no_500(rig: Rig, stored: by
     rig.store.values[PREFIX + record.id] = stored
     with pytest.raises(CredentialStoreUnavailable):
         await rig.check(key)
+
+
+@pytest.mark.parametrize("change", [{"tenant": "umbrella"}, {"scopes": ["chat", "admin"]}, {"scopes": []}])
+async def test_whoever_can_write_to_the_store_cannot_make_more_of_a_key(
+    rig: Rig, change: dict[str, Any]
+) -> None:
+    key, record = await rig.create()
+    name = PREFIX + record.id
+    rig.store.values[name] = json.dumps(json.loads(rig.store.values[name]) | change).encode()
+    assert await rig.refused(key) == "unknown_api_key"
 
 
 async def test_without_a_pepper_or_a_store_there_are_no_such_keys(rig: Rig) -> None:

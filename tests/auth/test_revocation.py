@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -191,6 +192,25 @@ async def test_when_the_store_fails_the_door_is_closed_unless_settings_open_it()
     assert not await opened.is_revoked(jti="one")
     for rig in (closed, opened):
         assert rig.around.observed.total(CHECKS, lumigate__revocation__result="unavailable") == 1
+
+
+async def test_when_one_read_fails_nothing_of_the_other_goes_on(rig: Rig) -> None:
+    await rig.revoke("jti", "one")
+    other = Rig(ports=rig.ports)
+    get, begun, ended = rig.store.get, [], []
+
+    async def halting(name: str) -> bytes | None:
+        if ":sub:" in name:
+            raise OSError("unreachable")
+        begun.append(name)
+        await asyncio.sleep(0.01)
+        ended.append(name)
+        return await get(name)
+
+    rig.store.get = halting  # type: ignore[method-assign, assignment]
+    with pytest.raises(CredentialStoreUnavailable):
+        await other.is_revoked(jti="one")
+    assert begun == ended
 
 
 @pytest.mark.parametrize("stored", [b"", b"{", b"null", b'{"kind":"jti"}', b"\xff", b"soon"])

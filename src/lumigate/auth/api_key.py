@@ -56,14 +56,16 @@ def checksum(body: str) -> str:
     return digits
 
 
-def hash_key(key: str, pepper: str) -> str:
-    """What is stored: HMAC-SHA-256, hex."""
-    return hmac.new(pepper.encode(), key.encode("ascii"), hashlib.sha256).hexdigest()
+def hash_key(key: str, pepper: str, rights: str) -> str:
+    """What is stored: HMAC-SHA-256, hex. It covers what the key may do, so that nobody who can write to the store,
+    and does not know the pepper, can make more of a key than it was made for."""
+    return hmac.new(pepper.encode(), f"{key}{rights}".encode(), hashlib.sha256).hexdigest()
 
 
-def matches(key: str, stored: str, peppers: Iterable[str]) -> bool:
+def matches(key: str, stored: str, peppers: Iterable[str], rights: str) -> bool:
     """Whether `stored` is the hash of the key under one of the peppers; takes the same time for all wrong ones."""
-    found = [hmac.compare_digest(hash_key(key, pepper), stored) for pepper in peppers]
+    stored_bytes = stored.encode("utf-8", "replace")
+    found = [hmac.compare_digest(hash_key(key, pepper, rights).encode(), stored_bytes) for pepper in peppers]
     return any(found)
 
 

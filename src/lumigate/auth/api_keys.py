@@ -55,7 +55,7 @@ class ApiKeys:
         if not self.peppers or store is None:
             raise Unauthenticated("unknown_api_key")
         record = await self._record(scope, store, identity)
-        if record is None or not api_key.matches(credential, record.hash, self.peppers):
+        if record is None or not api_key.matches(credential, record.hash, self.peppers, record.rights):
             raise Unauthenticated("unknown_api_key")
         state = record.state(scope.clock.now_ns() / 1e9)
         if state != "active":

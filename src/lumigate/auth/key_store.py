@@ -36,6 +36,10 @@ class KeyRecord:
     revoked_s: int | None = None
     replaced_by: str | None = None
 
+    @property
+    def rights(self) -> str:
+        return rights_of(self.tenant, self.scopes)
+
     def state(self, now_s: float) -> str:
         """`active`, `expired` or `revoked`."""
         if self.revoked_s is not None:
@@ -75,6 +79,11 @@ class KeyRecord:
             raise ValueError(f"the record of a key is broken: {error}") from None
 
 
+def rights_of(tenant: str, scopes: Sequence[str]) -> str:
+    """What a key may do, in the words that its hash covers."""
+    return json.dumps([tenant, *scopes])
+
+
 class KeyStore:
     """Over one request's KV. `peppers`: the first is for new keys. Whatever the store raises passes through."""
 
@@ -95,12 +104,13 @@ class KeyStore:
     ) -> tuple[str, KeyRecord]:
         """A new key, which nobody can show again, and its record."""
         key, identity = make_key(self._random_bytes)
+        scopes = tuple(dict.fromkeys(scopes))
         record = KeyRecord(
             id=identity,
             tenant=tenant,
             name=name,
-            scopes=tuple(dict.fromkeys(scopes)),
-            hash=hash_key(key, self._peppers[0]),
+            scopes=tuple(scopes),
+            hash=hash_key(key, self._peppers[0], rights_of(tenant, scopes)),
             created_s=int(now_s),
             expires_s=math.ceil(expires_s),
         )

@@ -123,10 +123,24 @@ class Revocations:
             for kind in ("jti", "sub")
             if isinstance(value := claims.get(kind), str) and value
         ]
-        limits = await asyncio.gather(*(self._until(store, name, now_s) for name in names))
+        limits = await self._limits(store, names, now_s)
         # A token that does not say when it was issued may be as old as any.
         issued_s = instant(claims, "iat")
         return any(limit >= (issued_s if issued_s is not None else 0.0) for limit in limits)
+
+    async def _limits(self, store: KeyValue, names: list[str], now_s: float) -> list[float]:
+        """What is not remembered is read side by side; nothing goes on when one of the reads fails."""
+        remembered = [self._remembered.get(name, now_s) for name in names]
+        unread = [name for name, found in zip(names, remembered, strict=True) if found is None]
+        limits = [found[0] for found in remembered if found is not None]
+        if len(unread) < 2:
+            return limits + [await self._until(store, name, now_s) for name in unread]
+        reads = (self._until(store, name, now_s) for name in unread)
+        for outcome in await asyncio.gather(*reads, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            limits.append(outcome)
+        return limits
 
     async def _until(self, store: KeyValue, name: str, now_s: float) -> float:
         found = self._remembered.get(name, now_s)

@@ -84,17 +84,25 @@ async def test_a_put_is_acknowledged_when_it_is_committed_and_puts_share_a_commi
     assert committed_keys(path) == {"a", "b", "c"}
 
 
-async def test_a_commit_that_fails_fails_those_who_wait_for_it(opened: Database, path: Path) -> None:
+async def test_a_commit_that_fails_fails_those_who_wait_for_it_and_nobody_after(
+    opened: Database, path: Path
+) -> None:
+    for statement in (
+        "PRAGMA foreign_keys = ON",
+        "CREATE TABLE child (parent TEXT REFERENCES blobs (key) DEFERRABLE INITIALLY DEFERRED)",
+    ):
+        opened.write(statement)
     opened.write_soon(_PUT, ("lost", b"1"))
+    opened.write_soon("INSERT INTO child VALUES (?)", ("nobody",))
     waiting = asyncio.create_task(opened.committed())
     await asyncio.sleep(0)
-    opened.read("SELECT 1")
-    opened._connection.close()
-    with pytest.raises(sqlite3.ProgrammingError):
+    with pytest.raises(sqlite3.IntegrityError):
         opened.commit()
-    with pytest.raises(sqlite3.ProgrammingError):
+    with pytest.raises(sqlite3.IntegrityError):
         await waiting
-    assert committed_keys(path) == set()
+    opened.write_soon(_PUT, ("next", b"1"))
+    await opened.committed()
+    assert committed_keys(path) == {"next"}
 
 
 async def test_a_waiter_that_is_cancelled_takes_nobody_with_it(opened: Database, path: Path) -> None:

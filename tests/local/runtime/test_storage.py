@@ -33,6 +33,24 @@ async def test_a_value_is_overwritten_and_deleted(database: Database) -> None:
     assert await store.get("a") is None
 
 
+async def test_names_are_listed_by_prefix_in_order_page_by_page(database: Database) -> None:
+    clock = FixedClock()
+    store = SqliteKeyValue(database, clock)
+    wanted = [f"a:{number:02}" for number in range(7)] + ["a:ö"]
+    for name in ["a", "a;", "b:1", "A:1", *reversed(wanted)]:
+        await store.put(name, b"", ttl_seconds=120)
+    await store.put("a:expired", b"", ttl_seconds=60)
+    clock.seconds += 60
+    pages, cursor = [], None
+    while True:
+        names, cursor = await store.names("a:", limit=3, cursor=cursor)
+        pages.append(names)
+        if cursor is None:
+            break
+    assert pages == [wanted[:3], wanted[3:6], wanted[6:]]
+    assert await store.names("c:", limit=3, cursor=None) == ([], None)
+
+
 async def test_values_outlive_the_process(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "kv.sqlite3"
     with Database(path) as first:
