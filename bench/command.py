@@ -65,7 +65,11 @@ def run(args: argparse.Namespace) -> int:
         if args.what == "bundle":
             from bench.bundle import report_figures
 
-            return report_figures(args.rounds, as_json=args.json, record=args.record)
+            return report_figures(args.rounds or 21, as_json=args.json, record=args.record)
+        if args.what == "gateway":
+            from bench import gateway
+
+            return gateway.run(args.rounds or 3, args.seconds, as_json=args.json, save=args.save)
         measure = _in_pyodide if args.runtime == "pyodide" else _here
         rows = measure(args.what, args.rounds or 21)
         if args.what == "cache":

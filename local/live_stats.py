@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ LATENCY_SECONDS = 60.0
 _KEPT_LATENCIES = 20_000
 
 TIERS = ("hit-l1", "hit-l2", "hit-l3", "miss", "bypass")
+_HOW = re.compile("^(?:stale|near)-")
+"""A tier that answers with a stale or a near answer answers, too."""
 _FAILED = ("upstream_error", "truncated", "error")
 
 
@@ -80,7 +83,7 @@ class LiveStats:
         self._durations.append((now, _number(event, "duration_ms")))
         if event.get("ttfc_ms") is not None and event.get("stream"):
             self._first_chunks.append((now, _number(event, "ttfc_ms")))
-        if (tier := event.get("cache")) in TIERS:
+        if (tier := _HOW.sub("hit-", str(event.get("cache")))) in TIERS:
             self._cache[tier] += 1
         self._counts["input_tokens"] += int(_number(event, "input_tokens"))
         self._counts["output_tokens"] += int(_number(event, "output_tokens"))

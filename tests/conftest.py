@@ -33,6 +33,7 @@ def no_background_is_left() -> Iterator[None]:
     fakes = sys.modules.get("tests.fakes")
     if fakes is not None:
         fakes.FakeBackground.close_all()
+        fakes.MemoryDatabase.close_all()
 
 
 @pytest.hookimpl(wrapper=True)

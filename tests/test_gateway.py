@@ -373,6 +373,7 @@ async def test_the_wide_event_tells_everything_that_is_known() -> None:
         "cache_read_tokens": 0,
         "reasoning_tokens": 0,
         "cost_estimated": False,
+        "conversation_id": "",
         "tenant_class": "standard",
         "stream": False,
         "input_tokens": 1000,

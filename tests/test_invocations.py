@@ -128,3 +128,11 @@ def test_one_that_was_no_request_is_named_by_its_kind(
 ) -> None:
     record(telemetry, [invocation(kind=kind, method="", url="")])
     assert spans[0].name == f"lost {kind}"
+
+
+def test_an_id_in_its_path_is_not_told(telemetry: Telemetry, spans: list[Any]) -> None:
+    """The id of a session is a capability."""
+    url = f"https://gateway.example.com/sessions/ses_{'A' * 43}/messages"
+    record(telemetry, [invocation(url=url)])
+    told = dict(spans[0].attributes)
+    assert told["url.path"] == told["http.route"] == "/sessions/{id}/messages"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from local.runtime.sqlite import LARGE_BYTES, Database
+from local.runtime.sqlite import Database
 from lumigate.telemetry.host import Clock
 
 MAX_KEY_BYTES = 512
@@ -37,11 +37,7 @@ class SqliteKeyValue:
         if ttl_seconds < MIN_TTL_SECONDS:
             raise ValueError(f"a time to live of {ttl_seconds} s is under KV's floor of {MIN_TTL_SECONDS}")
         parameters = (key, value, self._clock.now_ns() + ttl_seconds * 1_000_000_000)
-        if len(value) > LARGE_BYTES:
-            await self._database.write_large(_PUT, parameters, size=len(value))
-        else:
-            self._database.write_soon(_PUT, parameters, size=len(value))
-            await self._database.committed()
+        await self._database.write_sized(_PUT, parameters, size=len(value))
         self._puts += 1
         if self._puts % _PUTS_BETWEEN_PURGES == 0:
             self._database.write("DELETE FROM key_value WHERE expires_ns <= ?", (self._clock.now_ns(),))

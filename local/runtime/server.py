@@ -17,7 +17,9 @@ from typing import Any, Protocol
 
 import uvicorn
 
+from local.runtime.wire import BoundedHeadProtocol
 from lumigate.http.paths import shown_path
+from lumigate.http.security import BASE_HEADERS
 from lumigate.http.types import Disconnect, Request, Response, json_response
 from lumigate.ports import Ports
 
@@ -93,7 +95,7 @@ class GatewayApp:
                 "param": None,
                 "code": "internal_error",
             }
-            return json_response(500, {"error": error})
+            return json_response(500, {"error": error}, {"cache-control": "no-store", **BASE_HEADERS})
 
 
 class _Incoming:
@@ -206,7 +208,7 @@ class Server:
     def __init__(self, app: GatewayApp, listener: socket.socket, *, shutdown_seconds: int = 5) -> None:
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHeadProtocol,
             ws="none",
             lifespan="off",
             interface="asgi3",

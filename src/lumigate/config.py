@@ -23,6 +23,8 @@ from pydantic import (
 from lumigate.auth.settings import AuthSettings
 from lumigate.cache.settings import CacheSettings
 from lumigate.errors import ConfigurationError
+from lumigate.http.outbound import check_outbound
+from lumigate.http.settings import HttpSettings
 from lumigate.ledger.limits import TenantLimits
 from lumigate.llm.capture import Capture
 from lumigate.metrics_settings import MetricsSettings
@@ -155,6 +157,7 @@ class Settings(BaseModel):
     ledger_failure: str
     ledger_timeout_ms: float
     ledger_lease_seconds: float
+    http: HttpSettings
     metrics: MetricsSettings
     sessions: SessionSettings
     telemetry: TelemetryConfig
@@ -180,11 +183,15 @@ class Settings(BaseModel):
         texts = {name: str(value) for name, value in present.items() if isinstance(value, str | int | float)}
         cache = CacheSettings.from_environ(present)
         cache.check_routes(parsed.MODELS)
+        auth, http = AuthSettings.from_environ(present), HttpSettings.from_environ(present)
+        providers = _providers(parsed, present)
+        _check_outbound(parsed, present, providers, auth, http)
         return cls(
             **flat,
-            providers=_providers(parsed, present),
-            auth=AuthSettings.from_environ(present),
+            providers=providers,
+            auth=auth,
             cache=cache,
+            http=http,
             metrics=MetricsSettings.from_environ(present),
             sessions=SessionSettings.from_environ(present),
             telemetry=TelemetryConfig.from_environ(texts),
@@ -220,6 +227,33 @@ def _provider(
     except ValidationError as error:
         field, problem = _first_problem(error)
         raise ConfigurationError(f"{prefix}_{field.partition('.')[0].upper()}", problem) from None
+
+
+def _check_outbound(
+    parsed: _Environment,
+    environ: Mapping[str, Any],
+    providers: Mapping[str, ProviderAccess],
+    auth: AuthSettings,
+    http: HttpSettings,
+) -> None:
+    """Hold every address that requests are sent to against the rules, by the name of the setting it came from."""
+    named: list[tuple[str, str]] = []
+    if parsed.AI_GATEWAY_URL is not None:
+        named.append(("AI_GATEWAY_URL", parsed.AI_GATEWAY_URL))
+    for name, access in providers.items():
+        own = f"{name.upper()}_BASE_URL"
+        custom = f"PROVIDERS.{name}.base_url" if name in parsed.PROVIDERS else own
+        named.append((own if own in environ else custom, access.base_url))
+    several = int("JWT_ISSUER" in environ and "JWKS_URL" in environ)
+    for number, issuer in enumerate(auth.issuers):
+        where = "JWKS_URL" if number < several else f"JWT_ISSUERS.{number - several}.jwks_url"
+        named.append((where, issuer.jwks_url))
+    for setting, url in named:
+        try:
+            if url:
+                check_outbound(url, environment=parsed.ENVIRONMENT, trusted=http.outbound_trusted_hosts)
+        except ValueError as error:
+            raise ConfigurationError(setting, str(error)) from None
 
 
 def _first_problem(error: ValidationError) -> tuple[str, str]:

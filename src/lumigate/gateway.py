@@ -31,6 +31,7 @@ from lumigate.api.health import health
 from lumigate.api.messages import Messages
 from lumigate.api.metrics import Metrics
 from lumigate.api.models import Models
+from lumigate.api.near_embeddings import PromptEmbedder
 from lumigate.api.session_routes import session_routes
 from lumigate.api.usage import Usage
 from lumigate.auth.authenticator import Authenticator
@@ -48,8 +49,11 @@ from lumigate.errors import (
     UpstreamError,
     UpstreamRefused,
 )
+from lumigate.http.bounds import SHOWN_HEADER_CHARS, SHOWN_METHOD_CHARS, SHOWN_PATH_CHARS, check_head
+from lumigate.http.cors import Cors
 from lumigate.http.paths import shown_path
 from lumigate.http.routing import Endpoint, RouteTable
+from lumigate.http.security import SecurityHeaders
 from lumigate.http.types import Request, Response, json_response
 from lumigate.instruments import Instruments
 from lumigate.llm.dialects.anthropic import ANTHROPIC_DIALECT
@@ -113,8 +117,12 @@ class Gateway:
         self._rate_limiter = RateLimiter(
             settings.rate_limit_period_seconds, open_on_failure=settings.rate_limit_failure == "open"
         )
+        self._cors = Cors(settings.http)
+        self._security = SecurityHeaders(settings.http)
         router = Router(settings)
         cache = TieredCache(settings.cache, keys=settings.sealing_keys)
+        if settings.cache.near_embedding_model:
+            cache.near.confirm = PromptEmbedder(settings, router)
         chat = ChatCompletions(settings, cache, router)
         messages = Messages(settings, cache, router)
         embeddings = Embeddings(settings, cache, router)
@@ -144,6 +152,9 @@ class Gateway:
         """Answer a request. Raises nothing but cancellation; the caller drains a streamed body."""
         scope = self._arrive(request, ports)
         try:
+            check_head(request, self.settings.http)
+            if self._cors.is_preflight(request):
+                return self._answer(scope, self._cors.preflight(request, self._routes.methods(request.path)))
             endpoint = self._routes.match(request.method, request.path)
             if endpoint.authenticated:
                 await self._rate_limiter.check_address(scope)
@@ -211,13 +222,16 @@ class Gateway:
         attributes = {
             "http.request.method": method,
             "http.route": route,
-            "url.path": shown_path(request.path),
+            "url.path": shown_path(request.path)[:SHOWN_PATH_CHARS],
             "url.scheme": request.scheme,
             "lumigate.request.id": request_id,
         }
         optional = (
-            ("http.request.method_original", request.method if method == "_OTHER" else ""),
-            ("user_agent.original", request.headers.get("user-agent")),
+            (
+                "http.request.method_original",
+                request.method[:SHOWN_METHOD_CHARS] if method == "_OTHER" else "",
+            ),
+            ("user_agent.original", request.headers.get("user-agent", "")[:SHOWN_HEADER_CHARS]),
             ("geo.country.iso_code", request.country),
             ("cloudflare.colo", request.colo),
         )
@@ -288,8 +302,9 @@ class Gateway:
             "traceresponse": f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}",
             "x-lumigate-cache": facts.cache,
             "x-lumigate-attempts": str(facts.attempts),
-            "x-content-type-options": "nosniff",
         }
+        self._security.add(response.headers)
+        self._cors.add(scope.request, response.headers)
         if facts.provider:
             response.headers["x-lumigate-provider"] = facts.provider
         if isinstance(response.body, AsyncIterator):

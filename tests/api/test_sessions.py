@@ -327,6 +327,18 @@ async def test_a_client_that_leaves_gives_its_turn_back(rig: Rig) -> None:
     await first
 
 
+async def test_a_session_in_use_stays_in_its_owners_index() -> None:
+    rig = Rig(SESSION_IDLE_SECONDS="1000")
+    rig.answers(*["Yes."] * 6)
+    session = await rig.begin()
+    for _ in range(6):
+        rig.ports.clock.advance(990)
+        assert (await rig.say(session))[0] == 200
+        index = rig.sessions.database.execute("SELECT seen_ms FROM subject_sessions")
+        assert [seen for (seen,) in index] == [rig.ports.clock.now_ns() // 1_000_000]
+    assert rig.under.observed.total("lumigate.session.operations") == 7
+
+
 # --- streams
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from local.mocks.issuer import Issuer, SigningKey, sign_token
 from lumigate.auth.algorithms import ALGORITHMS
-from tests.blackbox.conftest import Stage, stage_with
+from tests.blackbox.conftest import Stage, _mocks, stage_with
 
 SETTINGS = {
     "JWT_ALGORITHMS": ",".join(ALGORITHMS),
@@ -23,9 +24,29 @@ CHAT = {"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hello"}
 KEYS = {name: SigningKey.generate(name) for name in ALGORITHMS}
 
 
+SECOND = "https://second.example"
+
+
+@pytest.fixture(scope="module")
+def second() -> Iterator[Issuer]:
+    """Another issuer that the gateway trusts, with rules of its own."""
+    with _mocks() as (_, other):
+        other.rotate(keep_old=False, algorithm="EdDSA")
+        yield other
+
+
 @pytest.fixture(scope="module", params=["embedded", "pyodide"])
-def access(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with stage_with(request.param, SETTINGS) as running:
+def access(request: pytest.FixtureRequest, second: Issuer) -> Iterator[Stage]:
+    entry = {
+        "issuer": SECOND,
+        "jwks_url": second.jwks_url,
+        "audience": ["somebody", "us"],
+        "authorized_parties": [],
+        "algorithms": ["EdDSA"],
+        "tenant": "umbrella",
+        "scope_claim": "permissions",
+    }
+    with stage_with(request.param, SETTINGS | {"JWT_ISSUERS": json.dumps([entry])}) as running:
         yield running
 
 
@@ -106,10 +127,30 @@ def test_a_token_of_another_party_is_refused(access: Stage) -> None:
     assert said(ask(access, token(access, azp="https://evil.example"))) == (401, "token_wrong_party")
 
 
+def test_each_issuer_is_held_to_its_own_rules_and_keys(access: Stage, second: Issuer) -> None:
+    theirs: dict[str, Any] = {"iss": SECOND, "aud": ["us"], "azp": None, "permissions": ["premium"]}
+    good = ask(access, token(access, second.key, **theirs))
+    assert said(good) == (200, "")
+    assert access.event(good.headers["x-request-id"])["tenant"] == "umbrella"
+    rs256 = KEYS["RS256"]
+    for flaw, code in (
+        (token(access, second.key), "token_unknown_key"),
+        (token(access, rs256, **theirs), "token_unsupported_algorithm"),
+        (token(access, KEYS["EdDSA"], **theirs), "token_unknown_key"),
+        (token(access, second.key, **theirs | {"aud": "lumigate"}), "token_wrong_audience"),
+        (token(access, second.key, **theirs | {"iss": "https://third.example"}), "token_wrong_issuer"),
+    ):
+        assert said(ask(access, flaw)) == (401, code)
+    premium = CHAT | {"model": "gpt-5"}
+    answer = ask(access, token(access, second.key, **theirs), "POST", "/v1/chat/completions", json=premium)
+    assert said(answer) == (200, "")
+
+
 def test_a_revoked_token_is_refused_and_its_sister_is_not(access: Stage) -> None:
     one, two = (token(access, jti=f"{access.name}-{number}") for number in (1, 2))
     assert [said(ask(access, each)) for each in (one, two)] == [(200, "")] * 2
-    entry = admin(access, "/admin/revocations", {"jti": f"{access.name}-1"})
+    first = {"jti": f"{access.name}-1", "issuer": issuer(access).issuer}
+    entry = admin(access, "/admin/revocations", first)
     assert (entry.status_code, entry.json()["kind"]) == (201, "token")
     answer = ask(access, one)
     assert said(answer) == (401, "token_revoked")
@@ -122,9 +163,8 @@ def test_a_revoked_token_is_refused_and_its_sister_is_not(access: Stage) -> None
 def test_a_subject_that_was_signed_out_may_sign_in_again(access: Stage) -> None:
     before = token(access, sub="leaver", iat=1_700_000_000)
     assert said(ask(access, before)) == (200, "")
-    assert admin(
-        access, "/admin/revocations", {"subject": "leaver", "issued_before": 1_700_000_100}
-    ).is_success
+    body = {"subject": "leaver", "issued_before": 1_700_000_100, "issuer": issuer(access).issuer}
+    assert admin(access, "/admin/revocations", body).is_success
     assert said(ask(access, before)) == (401, "token_revoked")
     assert said(ask(access, token(access, sub="leaver"))) == (200, "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from local.runtime.session import LocalSession, LocalSessionIndex, SqliteSessions
 from lumigate.sessions.index import SubjectIndex
@@ -14,13 +14,20 @@ from tests.fakes.clock import FakeClock
 
 
 class MemoryDatabase(SqliteSessions):
-    """The database of sessions in memory; closed with the last who holds it."""
+    """The database of sessions in memory; closed at the end of the test."""
+
+    made: ClassVar[list[MemoryDatabase]] = []
+    """Those of the test that is running. Held on to, because a collector of garbage warns of open ones."""
 
     def __init__(self) -> None:
         super().__init__(Path(":memory:"))
+        self.made.append(self)
 
-    def __del__(self) -> None:
-        self.close()
+    @classmethod
+    def close_all(cls) -> None:
+        for database in cls.made:
+            database.close()
+        cls.made.clear()
 
 
 class FakeSessions:

@@ -47,7 +47,7 @@ def commit(
     service: SessionService, turn: int, body: str = "body", ticket: str = "t", **more: Any
 ) -> dict[str, Any]:
     message = {"owner": "o", "ticket": ticket, "turn": turn, "body": body, "versions": []}
-    return service.commit(message | {"key": "", "fingerprint": ""} | more)
+    return service.commit(message | {"key": "", "fingerprint": "", "indexed": False} | more)
 
 
 def test_a_key_that_was_answered_leads_to_its_turn() -> None:

@@ -75,7 +75,7 @@ class Turns(RuleBasedStateMachine):
             assert answer["status"] == "granted"
             assert answer["turn"] == len(self.committed) + 1
             del self.waiting[ticket]
-            self.holder, self.active = (ticket, self.now + LEASE_SECONDS), self.now
+            self.holder = (ticket, self.now + LEASE_SECONDS)
         else:
             assert answer["status"] == "busy"
 
@@ -92,6 +92,7 @@ class Turns(RuleBasedStateMachine):
                 "versions": numbers,
                 "key": "",
                 "fingerprint": "",
+                "indexed": False,
             }
         )
         if not self._is_alive():

@@ -22,9 +22,7 @@ MAX_CURSOR_CHARS = 2048
 # A name of unprintable characters can be read by nobody; half a character is refused by pydantic.
 PlainText = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$"
-    ),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$"),
 ]
 Instant = Annotated[int, Field(ge=0, le=253_402_300_799)]
 """Seconds since the epoch, to the end of the year 9999."""

@@ -20,14 +20,14 @@ from lumigate.api.chat import ChatCompletions
 from lumigate.api.session_bodies import KEY_CHARS, NewMessage, validated
 from lumigate.api.session_exchange import Exchange
 from lumigate.api.session_stream import SessionStream, replayed_stream
-from lumigate.api.sessions import NO_STORE, count, counted, named_session, owner
+from lumigate.api.sessions import NO_STORE, count, counted, named_session
 from lumigate.config import Settings
 from lumigate.errors import InvalidRequest, UpstreamBadAnswer
 from lumigate.http.body import parse_json_object, read_json_bytes
 from lumigate.http.types import Response, json_response
 from lumigate.llm.router import Router
 from lumigate.scope import Scope
-from lumigate.sessions.client import SessionClient, called, index_of
+from lumigate.sessions.client import SessionClient
 from lumigate.sessions.contents import open_version
 from lumigate.sessions.documents import Said, decode_turn
 from lumigate.sessions.ids import keyed
@@ -64,7 +64,7 @@ class SessionMessages:
         )
         try:
             if given["index_due"]:
-                await _renew(scope, session)
+                await session.renew()
             await exchange.open(given)
             body = exchange.body()
             answer = await self._chat.answer(scope, body, cached=False)
@@ -119,12 +119,6 @@ class SessionMessages:
         if stream:
             return replayed_stream(content, NO_STORE)
         return json_response(200, content, NO_STORE)
-
-
-async def _renew(scope: Scope, session: SessionClient) -> None:
-    """Keep the session in its owner's index. Awaited: one that is not there could not be forgotten."""
-    index = index_of(scope, owner(scope))
-    await called(scope, "index", lambda: index.touch({"name": session.name}))
 
 
 async def _kept_version(session: SessionClient, number: int) -> Version | None:

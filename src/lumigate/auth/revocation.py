@@ -182,4 +182,6 @@ class Revocations:
 
 
 def _count(scope: Scope, result: str) -> None:
+    if result != "clear":
+        scope.span.add_event("revocation.check", {"lumigate.revocation.result": result})
     scope.instruments.revocation_checks.add(1, {"lumigate.revocation.result": result})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from lumigate import strict_json
 
@@ -70,7 +70,7 @@ class Entry:
 
     def to_bytes(self) -> bytes:
         """A line of JSON, then the body."""
-        head = {"format": FORMAT} | {name: value for name, value in asdict(self).items() if name != "body"}
+        head = {"format": FORMAT} | {name: getattr(self, name) for name in _HEAD}
         return json.dumps(head).encode("ascii") + b"\n" + self.body
 
     @classmethod

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from lumigate import strict_json
@@ -74,6 +75,7 @@ def _member(name: str, value: Any) -> Any:
     return json.dumps(normalised(read), sort_keys=True, separators=(",", ":"))
 
 
+@lru_cache(maxsize=1024)
 def short_hash(text: str) -> str:
     """16 hex digits that stand for a name where the name itself may not be read: in the keys of stores."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -176,6 +176,13 @@ CACHE_NEAR_SPAN = SpanType(
     description="Reading the answer for a prompt that is near this one.",
     attributes=(CACHE_TIER, CACHE_RESULT, CACHE_SIMILARITY, ERROR_TYPE),
 )
+CACHE_EMBED_SPAN = SpanType(
+    name="cache.embed",
+    kind="internal",
+    description="Asking a model for the embedding of a prompt, to confirm near matches; linked to the request.",
+    attributes=(ERROR_TYPE,),
+    events=("exception",),
+)
 CACHE_WAIT_SPAN = SpanType(
     name="cache.wait",
     kind="internal",

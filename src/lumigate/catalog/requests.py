@@ -78,5 +78,5 @@ SERVER_SPAN = SpanType(
         Attribute(key="geo.country.iso_code", description="The caller's country, as Cloudflare sees it."),
         Attribute(key="cloudflare.colo", description="The data centre that served the request."),
     ),
-    events=("exception", "policy.decision"),
+    events=("exception", "policy.decision", "revocation.check"),
 )

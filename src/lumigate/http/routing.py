@@ -52,6 +52,13 @@ class RouteTable[H]:
         endpoints = self._methods(path)
         return next(iter(endpoints.values())).template if endpoints else ""
 
+    def methods(self, path: str) -> tuple[str, ...]:
+        """What may be asked of a path. Raises `UnknownRoute`."""
+        endpoints = self._methods(path)
+        if endpoints is None:
+            raise UnknownRoute
+        return (*endpoints, "HEAD") if "GET" in endpoints else tuple(endpoints)
+
     def match(self, method: str, path: str) -> Endpoint[H]:
         """Raises `UnknownRoute` or `MethodNotAllowed`."""
         endpoints = self._methods(path)
@@ -59,6 +66,5 @@ class RouteTable[H]:
             raise UnknownRoute
         endpoint = endpoints.get("GET" if method == "HEAD" else method)
         if endpoint is None:
-            allowed = (*endpoints, "HEAD") if "GET" in endpoints else tuple(endpoints)
-            raise MethodNotAllowed(allowed)
+            raise MethodNotAllowed(self.methods(path))
         return endpoint

@@ -48,6 +48,7 @@ class SessionClient:
         self.public_id = public_id(name)
         self.vault = Vault(Sealer(keys, scope.ports.aead, scope.ports.entropy), owner=owner, name=name)
         self._ticket = ""
+        self._indexed = False
 
     async def create(self, head: bytes) -> Mapping[str, Any]:
         """The session begins, with what was sealed as its head."""
@@ -110,6 +111,7 @@ class SessionClient:
             ],
             "key": key,
             "fingerprint": fingerprint,
+            "indexed": self._indexed,
         }
         answer = await self._call("commit", lambda: self._object.commit(message), turn=turn)
         self._ticket = ""
@@ -118,6 +120,12 @@ class SessionClient:
         if answer["dropped"]:
             self._scope.instruments.session_turns_dropped.add(int(answer["dropped"]), {})
         return answer
+
+    async def renew(self) -> None:
+        """Keep the session in its owner's index. Awaited: one that is not there could not be forgotten."""
+        index = index_of(self._scope, self._owner)
+        await called(self._scope, "index", lambda: index.touch({"name": self.name}))
+        self._indexed = True
 
     def release(self) -> None:
         """Give the turn, or the place in the line, back; in the background, and once. Nothing to give back is fine."""

@@ -27,8 +27,9 @@ class SubjectIndex:
         self._execute = database.execute
         self._clock = clock
         self._limit = settings.per_subject
-        # An entry is renewed after a quarter of the idle time at the latest, while there are messages.
-        self._life_ms = int((2 * settings.idle_seconds + 2 * settings.lease_seconds) * 1000)
+        # A session lives for the idle time after a turn, and a turn is committed only where its entry is younger than a
+        # quarter of that, or has been renewed.
+        self._life_ms = int((1.5 * settings.idle_seconds + 2 * settings.lease_seconds) * 1000)
         self._execute(_TABLE)
 
     def add(self, message: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,21 +58,16 @@ class SessionService:
             waits_for_itself = bool(key) and is_held(record.lease, now_ms) and record.lease.key == key  # type: ignore[union-attr]
             return {"status": "busy", "retried": waits_for_itself, "waiting": len(self._line)}
         expires_ms = now_ms + int(self._settings.lease_seconds * 1000)
-        index_due = now_ms - record.indexed_ms > self._idle_ms // 4
-        self._store.hold(
-            Lease(holder=ticket, expires_ms=expires_ms, key=key),
-            active_ms=now_ms,
-            indexed_ms=now_ms if index_due else record.indexed_ms,
-        )
+        self._store.hold(Lease(holder=ticket, expires_ms=expires_ms, key=key))
         return {
             "status": "granted",
             "turn": record.turn + 1,
-            "index_due": index_due,
+            "index_due": now_ms - record.indexed_ms > self._idle_ms // 4,
             **self._contents(record),
         }
 
     def commit(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """`owner`, `ticket`, `turn`, `body`, `versions`, `key`, `fingerprint` → `committed`; or `lost`.
+        """`owner`, `ticket`, `turn`, `body`, `versions`, `key`, `fingerprint`, `indexed` → `committed`; or `lost`.
 
         A lease that has run out is good for as long as nobody else has taken the turn.
         """
@@ -82,14 +77,15 @@ class SessionService:
         lease, turn = record.lease, int(message["turn"])
         if lease is None or lease.holder != message["ticket"] or turn != record.turn + 1:
             return {"status": "lost"}
-        settings = self._settings
+        settings, now_ms = self._settings, self._now_ms()
         dropped = self._store.commit(
             turn,
             str(message["body"]),
             [(int(number), str(body)) for number, body in message["versions"]],
             key=str(message["key"]),
             fingerprint=str(message["fingerprint"]),
-            now_ms=self._now_ms(),
+            now_ms=now_ms,
+            indexed_ms=now_ms if message["indexed"] else record.indexed_ms,
             keep_turns=lambda sizes: first_kept(
                 sizes, turns=settings.history_turns, size=_stored(settings.history_bytes)
             ),
@@ -105,7 +101,7 @@ class SessionService:
         ticket = str(message["ticket"])
         self._line.leave(ticket)
         if record.lease is not None and record.lease.holder == ticket:
-            self._store.hold(None, active_ms=record.active_ms, indexed_ms=record.indexed_ms)
+            self._store.hold(None)
         return {"status": "abandoned"}
 
     def read(self, message: Mapping[str, Any]) -> dict[str, Any]:

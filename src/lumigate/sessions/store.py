@@ -90,11 +90,11 @@ class SessionStore:
 
         self._database.atomically(work)
 
-    def hold(self, lease: Lease | None, *, active_ms: int, indexed_ms: int) -> None:
+    def hold(self, lease: Lease | None) -> None:
         """Store the lease, or that there is none."""
         held = lease or Lease(holder="", expires_ms=0)
-        sql = "UPDATE sessions SET lease = ?, lease_ms = ?, lease_key = ?, active_ms = ?, indexed_ms = ? WHERE name = ?"
-        self._execute(sql, held.holder, held.expires_ms, held.key, active_ms, indexed_ms, self._name)
+        sql = "UPDATE sessions SET lease = ?, lease_ms = ?, lease_key = ? WHERE name = ?"
+        self._execute(sql, held.holder, held.expires_ms, held.key, self._name)
 
     def commit(
         self,
@@ -105,6 +105,7 @@ class SessionStore:
         key: str,
         fingerprint: str,
         now_ms: int,
+        indexed_ms: int,
         keep_turns: Callable[[list[tuple[int, int]]], int],
         keep_versions: int,
     ) -> int:
@@ -125,8 +126,11 @@ class SessionStore:
             numbers = [number for number, _ in self.sizes("version")]
             if len(numbers) > keep_versions:
                 self._drop("version", numbers[-keep_versions])
-            sql = "UPDATE sessions SET turn = ?, active_ms = ?, lease = '', lease_ms = 0, lease_key = '' WHERE name = ?"
-            self._execute(sql, turn, now_ms, self._name)
+            sql = (
+                "UPDATE sessions SET turn = ?, active_ms = ?, indexed_ms = ?,"
+                " lease = '', lease_ms = 0, lease_key = '' WHERE name = ?"
+            )
+            self._execute(sql, turn, now_ms, indexed_ms, self._name)
 
         self._database.atomically(work)
         return dropped

@@ -11,6 +11,7 @@ from lumigate.cache.near.minhash import signature
 from tests.fakes import (
     CHAT_BODY,
     UPSTREAM_URL,
+    FakeAnswer,
     FakeKeyValue,
     GatewayUnderTest,
     completion,
@@ -89,9 +90,51 @@ async def test_junk_in_the_index_is_an_index_that_is_not_there() -> None:
     assert (await asked(isolate(store), "capital of france"))[0] == "miss"
 
 
+EMBEDDINGS_URL = UPSTREAM_URL.replace("chat/completions", "embeddings")
+EMBEDDER = json.dumps(
+    {
+        "fast": {"provider": "openai", "model": "gpt-4o-mini"},
+        "vectors": {"provider": "openai", "model": "text-embedding-3-small"},
+    }
+)
+
+
+def embedding(*vector: float) -> FakeAnswer:
+    data = [{"object": "embedding", "index": 0, "embedding": vector}]
+    usage = {"prompt_tokens": 5, "total_tokens": 5}
+    return json_answer({"object": "list", "data": data, "model": "e", "usage": usage})
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (embedding(0.9, 0.1), "near-l1"),
+        (embedding(0.1, 0.9), "miss"),
+        (json_answer({}, status=500), "miss"),
+    ],
+    ids=["agrees", "does not agree", "says nothing"],
+)
+async def test_an_embedding_confirms_what_is_near_or_does_not(second: FakeAnswer, expected: str) -> None:
+    rig = isolate(MODELS=EMBEDDER, CACHE_NEAR_EMBEDDING_MODEL="vectors")
+    rig.ports.fetch.script(EMBEDDINGS_URL, embedding(1.0, 0.0), second, embedding(1.0, 0.0))
+    assert (await asked(rig, "What is the capital of France?"))[0] == "miss"
+    assert (await asked(rig, "what's the capital of france"))[0] == expected
+    assert rig.events[1]["status"] == 200
+    assert [span.name for span in rig.observed.spans].count("cache.embed") >= 2
+
+
+async def test_a_prompt_is_embedded_as_the_privacy_policy_lets_it_out() -> None:
+    rig = isolate(MODELS=EMBEDDER, CACHE_NEAR_EMBEDDING_MODEL="vectors", PRIVACY_POLICY="mask")
+    rig.ports.fetch.script(EMBEDDINGS_URL, embedding(1.0, 0.0))
+    await asked(rig, "Who has the address jane.roe@example.com?")
+    sent = b"".join(call.body or b"" for call in rig.ports.fetch.calls)
+    assert len(rig.ports.fetch.calls) == 2
+    assert b"jane.roe" not in sent
+
+
 def known(number: int) -> Known:
     return Known(
-        key=f"{number}", meaning="m", signature=signature({f"{number}"}), expires_ns=9, vector=(0.5, 1.0)
+        key=f"{number}", meaning="m", signature=signature({f"{number}"}), expires_ns=9, vector=(64, -127)
     )
 
 

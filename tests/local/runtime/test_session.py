@@ -42,7 +42,7 @@ while True:
     assert granted["turn"] == turn, granted
     service.commit({
         "owner": "o", "ticket": f"t{turn}", "turn": turn, "body": f"{turn}:" + "x" * 200_000,
-        "versions": [[turn, f"{turn}:" + "y" * 100_000]], "key": f"k{turn}", "fingerprint": "f",
+        "versions": [[turn, f"{turn}:" + "y" * 100_000]], "key": f"k{turn}", "fingerprint": "f", "indexed": False,
     })
     print(turn, flush=True)
 """

@@ -19,6 +19,8 @@ import { log } from "./log.mjs";
 import { extraOf, incomingRequest, ownerOf, WorkerResponse } from "./messages.mjs";
 import { guardOf, networkStream } from "./streams.mjs";
 
+// Cloudflare's edge: 16 KB of address, 128 KB of headers.
+const MAX_HEAD_BYTES = (16 + 128) * 1024;
 const BODILESS = new Set(["GET", "HEAD"]);
 // Set-Cookie is sent apart; the others belong to the connection, not to the response.
 const OWN_HEADERS = new Set(["set-cookie", "connection", "keep-alive", "transfer-encoding", "upgrade"]);
@@ -190,7 +192,7 @@ function fail(context, error, answer) {
 
 /** Starts to serve; resolves to the server and its port. */
 export async function listen(runtime, port) {
-  const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (message, answer) =>
+  const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0, maxHeaderSize: MAX_HEAD_BYTES }, (message, answer) =>
     outside(() => void serve(runtime, message, answer)));
   server.on("clientError", (_error, socket) => socket.writable && socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
   await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));

@@ -23,13 +23,13 @@ MAX_CONTEXTS = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A prompt whose answer was kept under `key`. `vector` is its embedding, where there is one."""
+    """A prompt whose answer was kept under `key`. `vector` is its embedding in whole numbers, where there is one."""
 
     key: str
     meaning: str
     signature: tuple[int, ...]
     expires_ns: int
-    vector: tuple[float, ...] = ()
+    vector: tuple[int, ...] = ()
 
 
 class NearIndex:
@@ -65,7 +65,7 @@ class NearIndex:
 
     def to_bytes(self) -> bytes:
         rows = [
-            [k.key, k.meaning, _pack("I", k.signature), k.expires_ns, _pack("f", k.vector)]
+            [k.key, k.meaning, _pack("I", k.signature), k.expires_ns, _pack("b", k.vector)]
             for k in self._known.values()
         ]
         return json.dumps({"format": FORMAT, "known": rows}, separators=(",", ":")).encode("ascii")
@@ -101,14 +101,14 @@ class Contexts:
         return index
 
 
-def _pack(kind: str, numbers: Sequence[float]) -> str:
+def _pack(kind: str, numbers: Sequence[int]) -> str:
     return base64.b64encode(array(kind, numbers).tobytes()).decode("ascii")
 
 
 def _read(row: object) -> Known:
     if not isinstance(row, list) or [type(item) for item in row] != [str, str, str, int, str]:
         raise ValueError("not a row of an index")
-    signature, vector = array("I"), array("f")
+    signature, vector = array("I"), array("b")
     signature.frombytes(base64.b64decode(row[2], validate=True))
     vector.frombytes(base64.b64decode(row[4], validate=True))
     if len(signature) != SIZE:

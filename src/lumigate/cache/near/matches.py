@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from lumigate.cache.asked import Asked, Found
 from lumigate.cache.entry import Entry
 from lumigate.cache.key import short_hash
-from lumigate.cache.near.confirm import Confirm, cosine
+from lumigate.cache.near.confirm import Confirm, cosine, quantised
 from lumigate.cache.near.index import Contexts, Known
 from lumigate.cache.near.query import NearQuery
 from lumigate.privacy.sealing import KeyRing, Purpose, Sealer
@@ -59,9 +59,9 @@ class NearMatches:
         """Remember a prompt whose answer is kept, here and for the other isolates. Raises nothing."""
         query = asked.near
         assert query is not None
-        vector: tuple[float, ...] = ()
+        vector: tuple[int, ...] = ()
         if self.confirm is not None:
-            vector = await self.confirm(scope, query.text) or ()
+            vector = quantised(await self.confirm(scope, query.text) or ())
         index = self._contexts.of(query.context)
         index.add(
             Known(

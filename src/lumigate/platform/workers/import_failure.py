@@ -15,6 +15,17 @@ import js
 from workers import Response as WorkersResponse
 
 
+# As in `lumigate.http.security`, which may be what is missing.
+_HEADERS = {
+    "content-type": "application/json",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
 class BrokenIsolate:
     """The same functions as `lumigate.platform.workers.isolate`, for an isolate that cannot serve."""
 
@@ -33,7 +44,7 @@ class BrokenIsolate:
                 "trace_id": trace_id,
             }
         }
-        return WorkersResponse(json.dumps(body), status=500, headers={"content-type": "application/json"})
+        return WorkersResponse(json.dumps(body), status=500, headers=_HEADERS)
 
     async def run_cron(self, cron: str, env: Any, ctx: Any) -> None:
         self._report(env, ctx)

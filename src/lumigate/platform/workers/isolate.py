@@ -17,6 +17,7 @@ from lumigate import __version__
 from lumigate.config import Settings
 from lumigate.errors import ConfigurationError
 from lumigate.gateway import Gateway
+from lumigate.http.security import BASE_HEADERS
 from lumigate.http.types import Disconnect
 from lumigate.platform.workers.environ import read_environ
 from lumigate.platform.workers.http import HangUp, read_request, write_response
@@ -61,7 +62,7 @@ async def serve(raw: Any, env: Any, ctx: Any) -> Any:
             '{"error":{"message":"The deployment is not configured.","type":"server_error",'
             '"param":null,"code":"configuration_error"}}',
             status=500,
-            headers={"content-type": "application/json"},
+            headers={"content-type": "application/json", "cache-control": "no-store", **BASE_HEADERS},
         )
     disconnect = Disconnect()
     hang_up = HangUp(raw, disconnect)
