@@ -60,6 +60,7 @@ class Instruments:
         self.llm_passed_over = instrument(catalog.LLM_PASSED_OVER)
         self.llm_hedges = instrument(catalog.LLM_HEDGES)
         self.llm_priced = instrument(catalog.LLM_PRICED)
+        self.region_decisions = instrument(catalog.REGION_DECISIONS)
         self.geo_decisions = instrument(catalog.GEO_DECISIONS)
         self.llm_cost = instrument(catalog.LLM_COST)
         self.metric_batches = instrument(catalog.METRIC_BATCHES)

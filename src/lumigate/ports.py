@@ -260,14 +260,20 @@ class Ports(Protocol):
         """The counter shard of that name."""
         ...
 
-    def session(self, name: str) -> SessionObject | None:
+    def blobs_in(self, jurisdiction: str) -> BlobStore | None:
+        """The object store that keeps everything within that jurisdiction (`eu`)."""
+        ...
+
+    # One name is another object in every jurisdiction; an empty one is wherever the platform likes.
+
+    def session(self, name: str, jurisdiction: str = "") -> SessionObject | None:
         """The session of that object name, whether it has been created or not."""
         ...
 
-    def session_index(self, owner: str) -> SessionIndex | None:
+    def session_index(self, owner: str, jurisdiction: str = "") -> SessionIndex | None:
         """The index of all sessions of that owner."""
         ...
 
-    def ledger(self, tenant: str) -> Ledger | None:
+    def ledger(self, tenant: str, jurisdiction: str = "") -> Ledger | None:
         """The ledger of that tenant."""
         ...

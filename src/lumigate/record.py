@@ -189,6 +189,7 @@ class RequestRecorder:
             "tenant_class": facts.tenant_class,
             "request_bytes": facts.request_bytes,
             "response_bytes": facts.response_bytes,
+            "region": facts.region,
             "country": facts.country,
             "colo": facts.colo,
             "environment": self._environment,

@@ -32,6 +32,8 @@ class Facts:
     route: str
     started_ns: int
     country: str = ""
+    region: str = ""
+    """The region that the request's data must stay in."""
     colo: str = ""
     tenant: str = ""
     subject_hash: str = ""

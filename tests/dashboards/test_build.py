@@ -72,7 +72,7 @@ def test_silence_as_zero_is_in_brackets() -> None:
         lambda: Q.rate(catalog.OUTCOMES, by=(catalog.GEN_AI_MODEL,)),
         lambda: Q.rate(catalog.OUTCOMES, where(catalog.CACHE_TIER, "l1")),
         lambda: where(catalog.OUTCOME, "sad"),
-        lambda: unless(catalog.CACHE_TIER, "l3"),
+        lambda: unless(catalog.CACHE_TIER, "l9"),
         lambda: Q.rate(catalog.REQUEST_DURATION),
         lambda: Q.rate(catalog.OUTCOMES, part="_count"),
         lambda: Q.rate(BREAKER_STATE),

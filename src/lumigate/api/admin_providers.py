@@ -35,7 +35,7 @@ class Providers:
         routes = [target.route for targets in router.targets.values() for target in targets]
         self._names = sorted({route.provider for route in routes})
 
-    async def list(self, scope: Scope) -> Response:
+    async def show(self, scope: Scope) -> Response:
         """Who is avoided until when, and how their breakers stand in the isolate that answers."""
         with asking_the_store():
             avoided = await read_avoided(key_value(scope))
@@ -75,6 +75,6 @@ def provider_routes(
     """For the table of the gateway."""
     providers = Providers(router)
     return {
-        ("GET", PROVIDERS_ROUTE): Endpoint(template=PROVIDERS_ROUTE, handler=providers.list),
+        ("GET", PROVIDERS_ROUTE): Endpoint(template=PROVIDERS_ROUTE, handler=providers.show),
         ("POST", PROVIDERS_ROUTE): Endpoint(template=PROVIDERS_ROUTE, handler=providers.say),
     }

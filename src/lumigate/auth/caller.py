@@ -9,9 +9,10 @@ from dataclasses import dataclass
 class Caller:
     """Who is calling, and the scopes that the credential carries.
 
-    `subject` is stable within the tenant and is personal data.
+    `subject` is stable within the tenant and is personal data. `region` is where its data must stay, if anywhere.
     """
 
     tenant: str
     subject: str
     scopes: frozenset[str] = frozenset()
+    region: str = ""

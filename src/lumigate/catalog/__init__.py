@@ -20,6 +20,7 @@ from lumigate.catalog.ledger import *
 from lumigate.catalog.llm import *
 from lumigate.catalog.operations import *
 from lumigate.catalog.privacy import *
+from lumigate.catalog.region import *
 from lumigate.catalog.requests import *
 from lumigate.catalog.savings import *
 from lumigate.catalog.scales import *

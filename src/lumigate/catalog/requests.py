@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lumigate.catalog.cache import CACHE_OUTCOME
 from lumigate.catalog.http import ERROR_TYPE, HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS
+from lumigate.catalog.region import REGION
 from lumigate.catalog.scales import COST_USD, HTTP_SECONDS, STEP_SECONDS
 from lumigate.catalog.sessions import CONVERSATION_ID
 from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric, SpanType
@@ -74,6 +75,7 @@ SERVER_SPAN = SpanType(
         Attribute(key="url.scheme", description="http or https."),
         Attribute(key="user_agent.original", description="The caller's user-agent header."),
         Attribute(key="lumigate.request.id", description="The id in the answer's x-request-id header."),
+        REGION,
         Attribute(key="lumigate.tenant", description="Who pays: the tenant of the token or key."),
         Attribute(key="geo.country.iso_code", description="The caller's country, as Cloudflare sees it."),
         Attribute(key="cloudflare.colo", description="The data centre that served the request."),

@@ -56,6 +56,7 @@ WIDE_EVENT: tuple[EventField, ...] = (
     EventField(name="tenant_class", description="The class of the tenant, by the settings."),
     EventField(name="request_bytes", description="Size of the request's body.", type=int, unit="By"),
     EventField(name="response_bytes", description="Size of the answer's body.", type=int, unit="By"),
+    EventField(name="region", description="The region that the data must stay in; empty for none."),
     EventField(name="country", description="The caller's country."),
     EventField(name="colo", description="The data centre."),
     EventField(name="environment", description="deployment.environment.name."),

@@ -15,6 +15,7 @@ from pyodide.ffi import create_proxy
 
 from lumigate.ledger.service import LedgerService
 from lumigate.platform.workers.clock import WorkersClock
+from lumigate.platform.workers.jurisdiction import stub
 
 
 class LedgerObject:
@@ -42,9 +43,10 @@ class LedgerObject:
 class WorkersLedger:
     """A stub of the Durable Object `TenantLedger`, made anew for each use: a stub belongs to its request."""
 
-    def __init__(self, namespace: Any, tenant: str) -> None:
+    def __init__(self, namespace: Any, tenant: str, jurisdiction: str = "") -> None:
         self._namespace = namespace
         self._tenant = tenant
+        self._jurisdiction = jurisdiction
 
     async def reserve(self, text: str, *, timeout_seconds: float) -> str:
         return await _within(timeout_seconds, self._stub().reserve(text))
@@ -56,7 +58,7 @@ class WorkersLedger:
         return await _within(timeout_seconds, self._stub().usage(text))
 
     def _stub(self) -> Any:
-        return self._namespace.getByName(self._tenant)
+        return stub(self._namespace, self._tenant, self._jurisdiction)
 
 
 async def _within(seconds: float, call: Awaitable[Any]) -> str:

@@ -84,14 +84,18 @@ class WorkersPorts:
         binding = getattr(self._env, "METRICS_SHARD", None)
         return WorkersCounterShard(binding, name) if binding is not None else None
 
-    def ledger(self, tenant: str) -> WorkersLedger | None:
+    def blobs_in(self, jurisdiction: str) -> WorkersBlobStore | None:
+        binding = getattr(self._env, "BLOBS_EU", None) if jurisdiction == "eu" else None
+        return WorkersBlobStore(binding) if binding is not None else None
+
+    def ledger(self, tenant: str, jurisdiction: str = "") -> WorkersLedger | None:
         binding = getattr(self._env, "TENANT_LEDGER", None)
-        return WorkersLedger(binding, tenant) if binding is not None else None
+        return WorkersLedger(binding, tenant, jurisdiction) if binding is not None else None
 
-    def session(self, name: str) -> WorkersSession | None:
+    def session(self, name: str, jurisdiction: str = "") -> WorkersSession | None:
         binding = getattr(self._env, "SESSION", None)
-        return WorkersSession(binding, name) if binding is not None else None
+        return WorkersSession(binding, name, jurisdiction) if binding is not None else None
 
-    def session_index(self, owner: str) -> WorkersSessionIndex | None:
+    def session_index(self, owner: str, jurisdiction: str = "") -> WorkersSessionIndex | None:
         binding = getattr(self._env, "SESSION_INDEX", None)
-        return WorkersSessionIndex(binding, owner) if binding is not None else None
+        return WorkersSessionIndex(binding, owner, jurisdiction) if binding is not None else None
