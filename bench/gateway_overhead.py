@@ -56,7 +56,7 @@ def _pyodide(mock: Server) -> Iterator[Server]:
 
     with _issuer() as issuer:
         settings = development_settings(jwks_url=issuer.jwks_url, openai_base_url=f"{mock.url}/v1")
-        settings |= {"OTEL_EXPORTER_OTLP_ENDPOINT": mock.url, "ENVIRONMENT": "bench"}
+        settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = mock.url
         try:
             host = production_host(settings, bindings={**declared_bindings(), "ratelimits": []})
         except ToolchainMissing as error:

@@ -21,6 +21,7 @@ from local.runtime.key_value import SqliteKeyValue
 from local.runtime.ledger import LocalLedger, LocalLedgers
 from local.runtime.post import AiohttpPost
 from local.runtime.rate_limit import FixedWindowRateLimit
+from local.runtime.region import LocalRegion
 from local.runtime.session import LocalSession, LocalSessionIndex, LocalSessions
 from local.runtime.shard import LocalShard, LocalShards
 from local.runtime.sqlite import Database
@@ -48,6 +49,7 @@ class LocalPorts:
     shards: LocalShards
     ledgers: LocalLedgers
     sessions: LocalSessions
+    regional: LocalRegion
     database: Database
     client: HttpClient
     ai: None = None
@@ -56,14 +58,20 @@ class LocalPorts:
     def shard(self, name: str) -> LocalShard:
         return self.shards.get(name)
 
-    def session(self, name: str) -> LocalSession:
-        return self.sessions.get(name)
+    def blobs_in(self, jurisdiction: str) -> SqliteBlobs | None:
+        return self.regional.blobs() if jurisdiction == self.regional.name else None
 
-    def session_index(self, owner: str) -> LocalSessionIndex:
-        return self.sessions.index(owner)
+    def session(self, name: str, jurisdiction: str = "") -> LocalSession:
+        return self._sessions_in(jurisdiction).get(name)
 
-    def ledger(self, tenant: str) -> LocalLedger:
-        return self.ledgers.get(tenant)
+    def session_index(self, owner: str, jurisdiction: str = "") -> LocalSessionIndex:
+        return self._sessions_in(jurisdiction).index(owner)
+
+    def ledger(self, tenant: str, jurisdiction: str = "") -> LocalLedger:
+        return (self.regional.ledgers if jurisdiction else self.ledgers).get(tenant)
+
+    def _sessions_in(self, jurisdiction: str) -> LocalSessions:
+        return self.regional.sessions if jurisdiction else self.sessions
 
     async def close(self, timeout_seconds: float = 5.0) -> None:
         """Let the background work end, then close the client and the database."""
@@ -71,6 +79,7 @@ class LocalPorts:
         await self.shards.close()
         self.ledgers.close()
         await self.sessions.close()
+        await self.regional.close()
         await self.client.aclose()
         self.database.close()
 
@@ -116,6 +125,7 @@ def open_ports(
         shards=LocalShards(data / "shards", environ or {}, clock=clock, entropy=entropy, post=post),
         ledgers=LocalLedgers(data / "ledgers", clock),
         sessions=LocalSessions(data / "sessions.sqlite3", environ or {}, clock=clock),
+        regional=LocalRegion(data / "eu", environ or {}, clock=clock),
         database=database,
         client=client,
     )

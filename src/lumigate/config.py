@@ -95,6 +95,9 @@ class _Environment(Frozen):
     TENANT_CLASSES: Annotated[dict[str, TenantClass], BeforeValidator(_json_if_text)] = Field(
         default_factory=dict
     )
+    TENANT_REGIONS: Annotated[dict[str, Literal["eu"]], BeforeValidator(_json_if_text)] = Field(
+        default_factory=dict
+    )
     UPSTREAM_TIMEOUT_SECONDS: Seconds = 60
     STREAM_IDLE_SECONDS: Seconds = 30
     PRIVACY_POLICY: Policy = Policy.OFF
@@ -146,6 +149,7 @@ class Settings(BaseModel):
     request_deadline_seconds: float
     max_request_cost_usd: float | None
     tenant_classes: dict[str, str]
+    tenant_regions: dict[str, Literal["eu"]]
     capture_content: Capture
     upstream_timeout_seconds: float
     stream_idle_seconds: float

@@ -61,6 +61,7 @@ from lumigate.llm.router import Router
 from lumigate.ports import Clock, Entropy, Ports
 from lumigate.privacy.mask import mask
 from lumigate.record import RequestRecorder, rfc3339
+from lumigate.region import Regions
 from lumigate.scope import Facts, Scope
 from lumigate.telemetry import Telemetry
 
@@ -117,6 +118,7 @@ class Gateway:
         self._rate_limiter = RateLimiter(
             settings.rate_limit_period_seconds, open_on_failure=settings.rate_limit_failure == "open"
         )
+        self._regions = Regions(settings)
         self._cors = Cors(settings.http)
         self._security = SecurityHeaders(settings.http)
         router = Router(settings)
@@ -163,6 +165,8 @@ class Gateway:
                 facts.tenant_class = self.settings.tenant_classes.get(facts.tenant, facts.tenant_class)
                 self._policy.check(scope)
                 await self._rate_limiter.check(scope)
+                if not endpoint.template.startswith("/admin/"):  # what operators look at lies everywhere
+                    self._regions.confine(scope)
             response = await endpoint.handler(scope)
         except LumigateError as error:
             response = self._refuse(scope, error)

@@ -68,15 +68,10 @@ class Regions:
         if found is None:
             return
         region, source = found
-        scope.facts.region = region
+        scope.facts.region, scope.facts.region_source = region, source
         scope.span.set_attribute("lumigate.region", region)
         scope.ports = ConfinedPorts(scope.ports, region)
-        labels = {
-            "lumigate.region": region,
-            "lumigate.region.source": source,
-            "lumigate.region.result": "confined",
-        }
-        scope.instruments.region_decisions.add(1, labels)
+        _count(scope, "confined")
 
     def _marked(self, scope: Scope) -> tuple[str, str] | None:
         header = scope.headers.get(HEADER)
@@ -90,12 +85,17 @@ class Regions:
         return (asked, "header") if asked else None
 
 
-def count_refusal(scope: Scope) -> None:
-    """Nobody in the region could answer."""
+def refuse(scope: Scope) -> RegionUnavailable:
+    """Nobody in the region can answer: counted, and what to raise."""
+    _count(scope, "refused")
+    return RegionUnavailable(scope.facts.region)
+
+
+def _count(scope: Scope, result: str) -> None:
     labels = {
         "lumigate.region": scope.facts.region,
-        "lumigate.region.source": "none",
-        "lumigate.region.result": "refused",
+        "lumigate.region.source": scope.facts.region_source,
+        "lumigate.region.result": result,
     }
     scope.instruments.region_decisions.add(1, labels)
 

@@ -34,6 +34,7 @@ class Facts:
     country: str = ""
     region: str = ""
     """The region that the request's data must stay in."""
+    region_source: str = ""
     colo: str = ""
     tenant: str = ""
     subject_hash: str = ""

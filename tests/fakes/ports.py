@@ -61,18 +61,26 @@ class FakePorts:
     shards: dict[str, CounterShard] = field(default_factory=dict)
     sessions: FakeSessions | None = None
     ledgers: dict[str, Ledger] = field(default_factory=dict)
+    eu_blobs: BlobStore | None = None
+    eu_sessions: FakeSessions | None = None
+    eu_ledgers: dict[str, Ledger] = field(default_factory=dict)
 
     def shard(self, name: str) -> CounterShard | None:
         return self.shards.get(name)
 
-    def session(self, name: str) -> SessionObject | None:
-        return self.sessions.get(name) if self.sessions is not None else None
+    def blobs_in(self, jurisdiction: str) -> BlobStore | None:
+        return self.eu_blobs if jurisdiction == "eu" else None
 
-    def session_index(self, owner: str) -> SessionIndex | None:
-        return self.sessions.index(owner) if self.sessions is not None else None
+    def session(self, name: str, jurisdiction: str = "") -> SessionObject | None:
+        sessions = self.eu_sessions if jurisdiction else self.sessions
+        return sessions.get(name) if sessions is not None else None
 
-    def ledger(self, tenant: str) -> Ledger | None:
-        return self.ledgers.get(tenant)
+    def session_index(self, owner: str, jurisdiction: str = "") -> SessionIndex | None:
+        sessions = self.eu_sessions if jurisdiction else self.sessions
+        return sessions.index(owner) if sessions is not None else None
+
+    def ledger(self, tenant: str, jurisdiction: str = "") -> Ledger | None:
+        return (self.eu_ledgers if jurisdiction else self.ledgers).get(tenant)
 
 
 def fake_ports(**overrides: Any) -> FakePorts:

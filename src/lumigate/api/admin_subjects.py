@@ -27,6 +27,7 @@ from lumigate.errors import InvalidRequest
 from lumigate.http.paths import parameter
 from lumigate.http.routing import Endpoint
 from lumigate.http.types import Response, json_response
+from lumigate.region import everywhere
 from lumigate.scope import Scope
 from lumigate.sessions.ids import owner_of
 from lumigate.sessions.subjects import export_sessions, forget_sessions
@@ -56,7 +57,10 @@ class AdminSubjects:
 
     async def _forget(self, scope: Scope) -> Response:
         tenant, subject, _ = _named(scope)
-        sessions = await forget_sessions(scope, self._settings.sealing_keys, owner_of(tenant, subject))
+        sessions = {"sessions": 0, "turns": 0, "versions": 0, "more": 0}
+        for own in everywhere(scope):
+            gone = await forget_sessions(own, self._settings.sealing_keys, owner_of(tenant, subject))
+            sessions = {what: count + gone[what] for what, count in sessions.items()}
         with asking_the_store():
             cache = await self._erase(scope, tenant)
             record = await self._key(scope, tenant, subject)
@@ -71,13 +75,14 @@ class AdminSubjects:
                 "cache_entries": cache[0],
                 "api_keys": int(record is not None),
             },
-            "more": sessions["more"] or cache[1],
+            "more": bool(sessions["more"]) or cache[1],
         }
         return json_response(200, content, NO_STORE)
 
     async def _export(self, scope: Scope) -> Response:
         tenant, subject, after = _named(scope)
-        page = await export_sessions(scope, self._settings.sealing_keys, owner_of(tenant, subject), after)
+        keys, owner = self._settings.sealing_keys, owner_of(tenant, subject)
+        pages = [await export_sessions(own, keys, owner, after) for own in everywhere(scope)]
         with asking_the_store():
             record = await self._key(scope, tenant, subject)
         now_s = scope.clock.now_ns() / 1e9
@@ -85,9 +90,10 @@ class AdminSubjects:
             "object": "subject.export",
             "tenant": tenant,
             "subject": subject,
-            "sessions": page["sessions"],
+            "sessions": [session for page in pages for session in page["sessions"]],
             "api_keys": [] if record is None else [shown(record, now_s)],
-            "cursor": page["cursor"],
+            # The same for all of them: a page is so many of each.
+            "cursor": next((page["cursor"] for page in pages if page["cursor"]), None),
         }
         return json_response(200, content, NO_STORE)
 

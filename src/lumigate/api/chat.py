@@ -53,7 +53,7 @@ class ChatCompletions:
         scope.facts.stream = chat.stream
 
         scope.facts.model_alias = chat.model
-        policy = self._router.policy(chat.model, scope.facts.country)
+        policy = self._router.policy(chat.model, scope.facts.country, scope.facts.region)
         self._models.check(scope, chat.model)
         self._router.admit(scope)
 

@@ -82,6 +82,19 @@ def scopes(claims: Mapping[str, Any], name: str | None) -> frozenset[str]:
     return frozenset()
 
 
+def region(claims: Mapping[str, Any], name: str | None) -> str:
+    """Where the data must stay: `eu`, or nowhere in particular. A claim that is no text is malformed.
+
+    Other names say where someone is rather than where data must stay; one of another region is not ours to keep.
+    """
+    value = claims.get(name) if name is not None else None
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Unauthenticated("malformed")
+    return "eu" if value.strip().lower() == "eu" else ""
+
+
 def instant(claims: Mapping[str, Any], name: str) -> float | None:
     """A NumericDate, or None where absent. Anything that is not a finite number is malformed."""
     value = claims.get(name)

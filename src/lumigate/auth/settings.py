@@ -71,6 +71,7 @@ class TrustedIssuer(Frozen):
     tenant: Annotated[str, Field(min_length=1, max_length=96)] | None = None
     tenant_claim: Text = "tenant"
     scope_claim: Text | None = None
+    region_claim: Text | None = None
 
     @model_validator(mode="after")
     def _is_about_us(self) -> Self:
@@ -127,6 +128,7 @@ class _Environment(Frozen):
     JWT_MAX_LIFETIME_SECONDS: Annotated[int, Field(ge=60, le=YEAR_SECONDS)] = YEAR_SECONDS
     JWT_TENANT_CLAIM: Text = "tenant"
     JWT_SCOPE_CLAIM: Text | None = None
+    JWT_REGION_CLAIM: Text | None = None
     JWKS_MAX_STALE_SECONDS: Annotated[float, Field(ge=60, le=30 * 86_400)] = 86_400
     API_KEYS: Annotated[tuple[ApiKey, ...], BeforeValidator(_api_keys)] = ()
     API_KEY_PEPPER: SecretStr | None = None
@@ -196,6 +198,7 @@ def _issuers(read: _Environment) -> tuple[TrustedIssuer, ...]:
         "types": read.JWT_TYPES,
         "tenant_claim": read.JWT_TENANT_CLAIM,
         "scope_claim": read.JWT_SCOPE_CLAIM,
+        "region_claim": read.JWT_REGION_CLAIM,
     }
     found: dict[str, TrustedIssuer] = {}
     if read.JWT_ISSUER and read.JWKS_URL:

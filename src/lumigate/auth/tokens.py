@@ -12,7 +12,7 @@ from typing import Any
 
 from lumigate.auth import jws
 from lumigate.auth.caller import Caller
-from lumigate.auth.claims import ClaimRules, check_claims, check_type, scopes, text
+from lumigate.auth.claims import ClaimRules, check_claims, check_type, region, scopes, text
 from lumigate.auth.key_set import KeySet
 from lumigate.auth.revocation import Revocations
 from lumigate.auth.settings import AuthSettings, TrustedIssuer
@@ -93,7 +93,12 @@ def _caller(claims: Mapping[str, Any], issuer: TrustedIssuer) -> Caller:
     if subject is None:
         raise Unauthenticated("malformed")
     tenant = issuer.tenant or text(claims, issuer.tenant_claim) or subject
-    return Caller(tenant=tenant_name(tenant), subject=subject, scopes=scopes(claims, issuer.scope_claim))
+    return Caller(
+        tenant=tenant_name(tenant),
+        subject=subject,
+        scopes=scopes(claims, issuer.scope_claim),
+        region=region(claims, issuer.region_claim),
+    )
 
 
 def tenant_name(text: str) -> str:

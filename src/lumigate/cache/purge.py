@@ -16,6 +16,7 @@ from lumigate.cache.lower import L2, L3
 from lumigate.cache.marks import ALL, EVERYONE, KEY, MODEL, TAG, Stores, mark_of, write_mark
 from lumigate.cache.tiers import TieredCache
 from lumigate.ports import BlobStore, KeyValue
+from lumigate.region import everywhere
 from lumigate.scope import Scope
 
 ERASED_A_CALL = 200
@@ -54,9 +55,11 @@ class Purger:
     async def purge(self, scope: Scope, target: Target) -> int:
         """Make the mark; how many entries left this isolate's memory. Raises whatever the store raises."""
         cache = self._cache
-        place, mark, epoch_ns = await purge_stores(
-            scope.ports, target, now_ns=scope.clock.now_ns(), lifetime_seconds=self._lifetime_seconds()
-        )
+        now_ns, lifetime_seconds = scope.clock.now_ns(), self._lifetime_seconds()
+        for own in everywhere(scope):  # what lies in a region knows of nothing outside
+            place, mark, epoch_ns = await purge_stores(
+                own.ports, target, now_ns=now_ns, lifetime_seconds=lifetime_seconds
+            )
         cache.marks.add(place, mark, epoch_ns)
         scope.instruments.cache_purges.add(1, {"lumigate.cache.purge": target.told_as})
         return cache.drop_purged()
@@ -65,7 +68,11 @@ class Purger:
         """Purge a namespace and delete what lies at rest of it: how many entries, and whether there are more."""
         await self.purge(scope, Target(kind=ALL, namespace=namespace))
         scope.instruments.cache_purges.add(1, {"lumigate.cache.purge": "erase"})
-        return await erase_stores(scope.ports, namespace)
+        erased, more = 0, False
+        for own in everywhere(scope):
+            here, left = await erase_stores(own.ports, namespace)
+            erased, more = erased + here, more or left
+        return erased, more
 
     async def stats(self, scope: Scope, namespace: str | None) -> dict[str, Any]:
         """What this isolate knows, and with a namespace how much lies in the tiers below (counted to a thousand)."""

@@ -10,7 +10,7 @@ REGION = Attribute(
 REGION_SOURCE = Attribute(
     key="lumigate.region.source",
     description="Who says so: the settings for the tenant, a claim of the token, or the request's header.",
-    values=frozenset({"tenant", "claim", "header", "none"}),
+    values=frozenset({"tenant", "claim", "header"}),
 )
 REGION_RESULT = Attribute(
     key="lumigate.region.result",

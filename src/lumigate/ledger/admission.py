@@ -33,6 +33,7 @@ class Admission:
 
     def __init__(self, settings: Settings) -> None:
         self._table = settings.tenant_limits
+        self._regions = settings.tenant_regions
         self._open_on_failure = settings.ledger_failure == "open"
         self._timeout_seconds = settings.ledger_timeout_ms / 1000
         self._lease_ms = int(settings.ledger_lease_seconds * 1000)
@@ -74,7 +75,10 @@ class Admission:
         with scope.step("ledger.reserve", attributes=attributes) as step:
             if ask.calls_model:
                 # Before it is asked: an answer that is lost may have reserved.
-                scope.reservation = Reservation(identity=identity, tenant=scope.facts.tenant)
+                tenant = scope.facts.tenant
+                scope.reservation = Reservation(
+                    identity=identity, tenant=tenant, jurisdiction=self._regions.get(tenant, "")
+                )
             decision = await self._ask(scope, reserve_text(identity, ask, limits, self._lease_ms))
             error: CallerError | LimitsUnavailable | None = None
             if decision is None:
@@ -99,7 +103,9 @@ class Admission:
         deadline_ns = clock.now_ns() + int(self._timeout_seconds * 1e9)
         for _ in range(_TRIES):
             seconds = (deadline_ns - clock.now_ns()) / 1e9
-            ledger = scope.ports.ledger(scope.facts.tenant)
+            tenant = scope.facts.tenant
+            # Its own region, not the request's: a tenant has one budget.
+            ledger = scope.ports.ledger(tenant, self._regions.get(tenant, ""))
             if ledger is None or seconds <= 0:
                 break
             ask = ledger.usage if method == "usage" else ledger.reserve

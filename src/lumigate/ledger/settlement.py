@@ -30,6 +30,7 @@ class Reservation:
 
     identity: str
     tenant: str
+    jurisdiction: str = ""
 
 
 async def settle(scope: Scope, ports: Ports, reservation: Reservation) -> None:
@@ -41,7 +42,7 @@ async def settle(scope: Scope, ports: Ports, reservation: Reservation) -> None:
     for attempt in range(TRIES):
         if attempt:
             await scope.clock.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
-        answer = await _hand_over(ports, reservation.tenant, text)
+        answer = await _hand_over(ports, reservation, text)
         if answer is not None:
             result = str(answer[0])
             if answer[1]:
@@ -50,9 +51,9 @@ async def settle(scope: Scope, ports: Ports, reservation: Reservation) -> None:
     instruments.ledger_settlements.add(1, {"lumigate.ledger.settlement": result})
 
 
-async def _hand_over(ports: Ports, tenant: str, text: str) -> tuple[Settled, int] | None:
+async def _hand_over(ports: Ports, reservation: Reservation, text: str) -> tuple[Settled, int] | None:
     """What the ledger said: what became of it, and reservations that expired; None if it said nothing."""
-    ledger = ports.ledger(tenant)
+    ledger = ports.ledger(reservation.tenant, reservation.jurisdiction)
     if ledger is None:
         return None
     try:

@@ -87,7 +87,11 @@ class ModelCall:
             },
             parent=scope.span,
         )
-        self.captured = Captured(capture if chat.operation == CHAT else Capture.NO_CONTENT, self.span)
+        self.captured = Captured(
+            # Telemetry may go anywhere; data of a region may not.
+            capture if chat.operation == CHAT and not scope.facts.region else Capture.NO_CONTENT,
+            self.span,
+        )
         if self.captured:
             self.captured.asked(chat.body)
         self._started_ns = scope.clock.now_ns()

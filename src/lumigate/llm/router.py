@@ -18,6 +18,7 @@ from lumigate.llm.provider import Provider
 from lumigate.llm.providers import CONVENTIONAL_NAMES, PROVIDERS
 from lumigate.llm.ranking import Standing, rank
 from lumigate.ports import KeyValue
+from lumigate.region import outside, refuse
 from lumigate.scope import Scope
 
 SNAPSHOT_KEY = "lumigate:health:v1"
@@ -75,7 +76,7 @@ class Router:
     def targets(self) -> Mapping[str, Sequence[Target]]:
         return self._targets
 
-    def policy(self, model: str, country: str = "") -> str:
+    def policy(self, model: str, country: str = "", region: str = "") -> str:
         """What a name stands for to a caller from there, in a form that changes when the table does.
 
         Part of every cache key, so that nobody gets the words of a candidate that may not answer them.
@@ -87,7 +88,8 @@ class Router:
 
             closest = difflib.get_close_matches(model, self._targets, n=2, cutoff=0.6)
             raise UnknownModel(model, tuple(closest))
-        return "|".join(t.name for t in targets if self._geography.permits(country, t.route))
+        names = "|".join(t.name for t in targets if self._permits(country, region, t))
+        return f"{region}:{names}" if region else names
 
     def admit(self, scope: Scope) -> None:
         """Raise `GeoDenied` for a caller whom nobody here answers; before the cache, since it is about the caller."""
@@ -104,15 +106,19 @@ class Router:
         with scope.step("llm.route", attributes={"lumigate.model.alias": chat.model}) as step:
             candidates = self._targets[chat.model]
             country = scope.facts.country
-            permitted = [t for t in candidates if self._geography.permits(country, t.route)]
+            region = scope.facts.region
+            within = [t for t in candidates if not region or t.route.region == region]
+            permitted = [t for t in within if self._geography.permits(country, t.route)]
             step.span.set_attributes(
                 {
                     "lumigate.route.candidates": len(candidates),
                     "lumigate.geo.policy": self._geography.name,
-                    "lumigate.geo.excluded": len(candidates) - len(permitted),
+                    "lumigate.geo.excluded": len(within) - len(permitted),
                 }
             )
-            if len(permitted) < len(candidates):
+            if not within:
+                raise refuse(scope)
+            if len(permitted) < len(within):
                 self._count_geography(scope, "narrowed" if permitted else "refused")
             if not permitted:
                 raise GeoDenied(country)
@@ -138,6 +144,12 @@ class Router:
             scope.instruments.route_duration.record(step.seconds, {}, span=step.span)
         # With one left that is healthy, the failing stay out of it; with none, the first of them is the last resort.
         return up or down[:1]
+
+    def _permits(self, country: str, region: str, target: Target) -> bool:
+        """Whether a candidate may answer a caller from there, with data that must stay in `region`."""
+        if region and target.route.region != region:
+            return False
+        return self._geography.permits(country, target.route)
 
     def _count_geography(self, scope: Scope, result: str) -> None:
         labels = {"lumigate.geo.policy": self._geography.name, "lumigate.geo.result": result}
@@ -173,7 +185,7 @@ class Router:
 
     def _seed(self, scope: Scope) -> None:
         """Read what others have measured (once an isolate) and said, beside the request: nobody waits for it."""
-        store = scope.ports.key_value
+        store = outside(scope.ports).key_value  # what it holds is the gateway's own
         if store is None or not self._has_choice:
             return
         if not self._asked_for_seed:

@@ -169,38 +169,76 @@ function remote(error) {
   return error;
 }
 
+// The jurisdictions there are (https://developers.cloudflare.com/durable-objects/reference/data-location/).
+const MARKS = { eu: "e0", fedramp: "fe" };
+
+function known(jurisdiction) {
+  if (jurisdiction !== undefined && !(jurisdiction in MARKS)) throw new TypeError(`Invalid jurisdiction: ${jurisdiction}`);
+  return jurisdiction;
+}
+
+/** `eu:` before the name of an object that is there, for whoever looks at the state. */
+function jurisdictionOf(id) {
+  const found = Object.entries(MARKS).find(([, mark]) => id.toString().startsWith(mark));
+  return found ? `${found[0]}:` : "";
+}
+
 export class DurableObjectNamespace {
   #runtime;
   #className;
   #options;
-  #actors = new Map();
+  #jurisdiction;
+  #actors;
 
-  constructor(runtime, { class_name: className, sqlite = true }) {
+  constructor(runtime, { class_name: className, sqlite = true }, { jurisdiction, actors = new Map() } = {}) {
     this.#runtime = runtime;
     this.#className = className;
     this.#options = { sqlite };
+    this.#jurisdiction = jurisdiction;
+    this.#actors = actors;
   }
 
-  idFromName(name) {
-    const hex = createHash("sha256").update(`${this.#className}\0${name}`).digest("hex");
-    return new DurableObjectId(hex, String(name));
+  // An id holds its jurisdiction for ever: here as its first two digits.
+  #idOf(hex, jurisdiction, name) {
+    return new DurableObjectId(`${MARKS[jurisdiction] ?? "00"}${hex.slice(2)}`, name);
   }
-  newUniqueId() {
-    return new DurableObjectId(randomBytes(32).toString("hex"));
+  idFromName(name) {
+    const digest = createHash("sha256").update(`${this.#className}\0${this.#jurisdiction ?? ""}\0${name}`).digest("hex");
+    return this.#idOf(digest, this.#jurisdiction, String(name));
+  }
+  newUniqueId({ jurisdiction } = {}) {
+    if (jurisdiction !== undefined && this.#jurisdiction !== undefined && jurisdiction !== this.#jurisdiction) {
+      throw new TypeError("newUniqueId called on jurisdictional subnamespace with a different jurisdiction");
+    }
+    return this.#idOf(randomBytes(32).toString("hex"), known(jurisdiction ?? this.#jurisdiction));
   }
   idFromString(hex) {
     if (!/^[0-9a-f]{64}$/.test(hex)) throw new TypeError("Invalid Durable Object ID: must be 64 hex digits");
-    return new DurableObjectId(hex);
+    const id = new DurableObjectId(hex);
+    this.#check(id, "idFromString");
+    return id;
   }
   getByName(name) {
     return this.get(this.idFromName(name));
   }
-  jurisdiction() {
-    return this;
+  /** The same objects' class, in a jurisdiction: an id of another one is refused there; the whole namespace takes any. */
+  jurisdiction(jurisdiction) {
+    if (jurisdiction === undefined || jurisdiction === null) return this.#within(undefined);
+    return this.#within(known(String(jurisdiction)));
+  }
+  #within(jurisdiction) {
+    const { sqlite } = this.#options;
+    return new DurableObjectNamespace(this.#runtime, { class_name: this.#className, sqlite }, { jurisdiction, actors: this.#actors });
+  }
+  #check(id, method) {
+    if (this.#jurisdiction !== undefined && !id.toString().startsWith(MARKS[this.#jurisdiction])) {
+      throw new TypeError(`${method} called on jurisdictional subnamespace with an ID from a different jurisdiction`);
+    }
   }
 
   get(id) {
     if (!(id instanceof DurableObjectId)) throw new TypeError("get() takes a DurableObjectId: use idFromName().");
+    this.#check(id, "get");
     const key = id.toString();
     if (!this.#actors.has(key)) this.#actors.set(key, new Actor(this.#runtime, this.#className, id, this.#options));
     return this.#stub(this.#actors.get(key));
@@ -258,7 +296,7 @@ export class DurableObjectNamespace {
 
   state() {
     return Object.fromEntries(this.actors.map((actor) => [
-      actor.id.name ?? actor.id.toString(), { ...actor.storage.state(), in_memory: Boolean(actor.living) },
+      `${jurisdictionOf(actor.id)}${actor.id.name ?? actor.id.toString()}`, { ...actor.storage.state(), in_memory: Boolean(actor.living) },
     ]));
   }
 }
