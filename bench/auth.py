@@ -110,6 +110,7 @@ class _Ports:
     clock: _Clock = field(default_factory=_Clock)
     entropy: _Entropy = field(default_factory=_Entropy)
     key_value: _Store = field(default_factory=_Store)
+    timeout: Any = asyncio.timeout
 
     async def fetch(self, method: str, url: str, **_: Any) -> _KeySetAnswer:
         return _KeySetAnswer(self.jwks)

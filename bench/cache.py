@@ -7,6 +7,7 @@ machines: the cache's part against parsing and hashing the same body, which any 
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import hashlib
 import json
@@ -171,6 +172,7 @@ class _Ports:
     clock, entropy = _Clock(), _Entropy()
     key_value = blobs = data_points = rate_limit = address_limit = ai = None
     post: Any = None
+    timeout = staticmethod(asyncio.timeout)
     crypto: Any = None
     aead: Any = None
 
@@ -195,11 +197,14 @@ class _Ports:
     def shard(self, name: str) -> None:
         del name
 
-    def session(self, name: str) -> None:
-        del name
+    def blobs_in(self, jurisdiction: str) -> None:
+        del jurisdiction
 
-    def session_index(self, owner: str) -> None:
-        del owner
+    def session(self, name: str, jurisdiction: str = "") -> None:
+        del name, jurisdiction
 
-    def ledger(self, tenant: str) -> None:
-        del tenant
+    def session_index(self, owner: str, jurisdiction: str = "") -> None:
+        del owner, jurisdiction
+
+    def ledger(self, tenant: str, jurisdiction: str = "") -> None:
+        del tenant, jurisdiction

@@ -13,10 +13,10 @@ import attr
 from grafanalib.core import Logs, Panel, Stat, StateTimeline, Table, Target, TimeSeries
 
 from dashboards import palette
-from dashboards.targets import data_source, lettered, tempo
+from dashboards.links import Links, behind
+from dashboards.targets import PromTarget, data_source, lettered, tempo
 
 NO_UNIT: Final = "none"
-type Links = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,10 @@ def lines(
     width: int = 12,
     links: Links = (),
 ) -> Sized:
-    """A graph over time. `colours`: the series' names, where they are known; None: an open set."""
+    """A graph over time. `colours`: the series' names, where they are known; None: an open set.
+
+    A series of Prometheus leads to the logs and traces behind it.
+    """
     known = palette.colours(colours) if colours is not None else {}
     limited = warning is not None or bad is not None
     return Sized(
@@ -111,6 +114,7 @@ def lines(
             valueMin=0,
             valueMax=maximum,
             overrides=[palette.override(name, colour) for name, colour in known.items()],
+            extraJson=_data_links(targets),
         ),
     )
 
@@ -259,10 +263,11 @@ def trace(title: str, description: str, query: str, *, height: int = 16, links: 
     )
 
 
-def link(title: str, uid: str, variables: str = "${__all_variables}") -> dict[str, Any]:
-    """Onward to another dashboard, with the time range and what is chosen here."""
-    url = f"/d/{uid}?${{__url_time_range}}" + (f"&{variables}" if variables else "")
-    return {"title": title, "url": url, "targetBlank": False}
+def _data_links(targets: Sequence[Target]) -> dict[str, Any] | None:
+    if not all(isinstance(target, PromTarget) for target in targets):
+        return None
+    found = behind(target.legendFormat for target in targets)
+    return {"fieldConfig": {"defaults": {"links": [found]}}}
 
 
 def _common(title: str, description: str, targets: tuple[Target, ...], links: Links) -> dict[str, Any]:

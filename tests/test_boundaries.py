@@ -1,5 +1,6 @@
 """What may import what: the tree is the diagram, and this holds it to that."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,23 @@ def test_the_bundle_declares_what_is_locked() -> None:
     locked = locked_versions(ROOT / LOCK_NAME)
     for requirement in Pins.read(ROOT).packages:
         assert requirement.split(">")[0].split("=")[0] in locked
+
+
+TIMERS_THAT_STAY = {"timeout", "timeout_at", "wait_for"}
+
+
+def test_no_timer_of_the_event_loop_is_left_behind() -> None:
+    """On Workers such a timer, once cancelled, is only forgotten: `Ports.timeout` has one that is cleared."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sources(SRC)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and (
+            (node.func.attr in TIMERS_THAT_STAY and ast.unparse(node.func.value) == "asyncio")
+            or (ast.unparse(node.func) == "asyncio.wait" and any(k.arg == "timeout" for k in node.keywords))
+            or node.func.attr in ("call_later", "call_at")
+        )
+    ]
+    assert found == []

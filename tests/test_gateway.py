@@ -374,6 +374,7 @@ async def test_the_wide_event_tells_everything_that_is_known() -> None:
         "reasoning_tokens": 0,
         "cost_estimated": False,
         "conversation_id": "",
+        "region": "",
         "tenant_class": "standard",
         "stream": False,
         "input_tokens": 1000,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dashboards import sql
 from dashboards.board import Board, Row
 from dashboards.boards import uids
-from dashboards.panels import Sized, lines, link, stat, table
+from dashboards.links import link
+from dashboards.panels import Sized, lines, stat, table
 from dashboards.targets import sql_series, sql_table
 from dashboards.variables import data_source, dataset, from_points
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dashboards import explore
 from dashboards.board import Board, Row
 from dashboards.boards import uids
-from dashboards.panels import Sized, lines, link, logs, table, trace
+from dashboards.links import link
+from dashboards.panels import Sized, lines, logs, table, trace
 from dashboards.targets import loki, tempo
 from dashboards.variables import data_source, log_service, text
 from lumigate.catalog import CHAT_SPAN, HTTP_ROUTE, OUTCOME, SERVER_SPAN

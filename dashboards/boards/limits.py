@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dashboards.boards import uids
+from dashboards.links import Link, link, page
 from slo.model import Counted, Promise
+from slo.runbooks import FOLDER
 
 
 class Limits:
     """The promises by name. A name that is not there is a KeyError at build."""
 
-    def __init__(self, promises: Sequence[Promise]) -> None:
+    def __init__(self, promises: Sequence[Promise], runbook_url: str) -> None:
         self._promises = {promise.name: promise for promise in promises}
+        self._runbook_url = runbook_url
+
+    def links(self, name: str) -> list[Link]:
+        """From a panel that shows what is promised: how the promise stands, and what to do when it breaks."""
+        return [link("Promises", uids.SLO), self.runbook(self._promises[name].name)]
+
+    def runbook(self, name: str) -> Link:
+        """Of a promise or of an alert of the telemetry itself. One that is not there is a KeyError at build."""
+        if not (FOLDER / f"{name}.md").is_file():
+            raise KeyError(f"there is no runbook {name}.md")
+        return page("Runbook", f"{self._runbook_url}/{name}.md")
 
     def at_most(self, name: str) -> float:
         """The bound of a promise about a time or a cost."""

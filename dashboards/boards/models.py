@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dashboards.board import Board, Row, deploys
 from dashboards.boards import uids
 from dashboards.boards.limits import Limits
-from dashboards.panels import Sized, heatmap, lines, link, stat, table
+from dashboards.links import link
+from dashboards.panels import Sized, heatmap, lines, stat, table
 from dashboards.promql import Prom, at_least_zero, legend, ratio, where
 from dashboards.targets import at_the_end, prom
 from dashboards.variables import metrics_of, model, provider

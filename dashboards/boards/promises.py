@@ -7,7 +7,8 @@ from itertools import groupby
 
 from dashboards import palette
 from dashboards.boards import uids
-from dashboards.panels import Sized, lines, link, stat, states, table
+from dashboards.links import link
+from dashboards.panels import Sized, lines, stat, states, table
 from dashboards.targets import at_the_end, prom
 from slo import records
 from slo.model import Promise

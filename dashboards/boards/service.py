@@ -8,7 +8,8 @@ from dashboards.board import Board, Row, deploys
 from dashboards.boards import promises as slo
 from dashboards.boards import uids
 from dashboards.boards.limits import Limits
-from dashboards.panels import Sized, heatmap, lines, link, stat, table
+from dashboards.links import link
+from dashboards.panels import Sized, heatmap, lines, stat, table
 from dashboards.promql import Prom, at_least_zero, legend, ratio, unless, where
 from dashboards.targets import at_the_end, prom
 from dashboards.variables import metrics_of, route

@@ -9,7 +9,8 @@ from dashboards import sql
 from dashboards.board import Board, Row, deploys
 from dashboards.boards import promises as parts
 from dashboards.boards import uids
-from dashboards.panels import Sized, link, table
+from dashboards.links import link
+from dashboards.panels import Sized, table
 from dashboards.promql import RANGE, legend
 from dashboards.targets import at_the_end, sql_table
 from dashboards.variables import data_source, dataset, metrics_of, promise, service

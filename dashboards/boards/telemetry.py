@@ -8,7 +8,8 @@ from dashboards import palette
 from dashboards.board import Board, Row, deploys
 from dashboards.boards import uids
 from dashboards.boards.limits import Limits
-from dashboards.panels import Sized, heatmap, lines, link, stat, states
+from dashboards.links import link
+from dashboards.panels import Sized, heatmap, lines, stat, states
 from dashboards.promql import JOB, Prom, at_least_zero, attribute_of, legend, ratio, unless
 from dashboards.targets import at_the_end, prom
 from dashboards.variables import metrics_of

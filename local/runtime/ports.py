@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from local.runtime.region import LocalRegion
 from local.runtime.session import LocalSession, LocalSessionIndex, LocalSessions
 from local.runtime.shard import LocalShard, LocalShards
 from local.runtime.sqlite import Database
+from lumigate.ports import Timeout
 
 DATABASE_NAME = "lumigate.sqlite3"
 
@@ -52,6 +54,7 @@ class LocalPorts:
     regional: LocalRegion
     database: Database
     client: HttpClient
+    timeout: Timeout = asyncio.timeout
     ai: None = None
     """Models of the platform are Cloudflare's; here they are asked over REST."""
 

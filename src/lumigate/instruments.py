@@ -56,6 +56,7 @@ class Instruments:
         self.llm_unpriced = instrument(catalog.LLM_UNPRICED)
         self.llm_attempts = instrument(catalog.LLM_ATTEMPTS)
         self.llm_fallbacks = instrument(catalog.LLM_FALLBACKS)
+        self.llm_retries = instrument(catalog.LLM_RETRIES)
         self.llm_breaker_transitions = instrument(catalog.LLM_BREAKER_TRANSITIONS)
         self.llm_passed_over = instrument(catalog.LLM_PASSED_OVER)
         self.llm_hedges = instrument(catalog.LLM_HEDGES)

@@ -8,6 +8,7 @@ taken from here is kept beyond the request, apart from imported keys, which are 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
 
 from lumigate.privacy.sealing import Aead
@@ -35,6 +36,7 @@ __all__ = [
     "SessionIndex",
     "SessionObject",
     "StreamInterrupted",
+    "Timeout",
     "VerifyKey",
 ]
 
@@ -225,6 +227,15 @@ class Console(Protocol):
     def __call__(self, line: str, /) -> None: ...
 
 
+class Timeout(Protocol):
+    """Bounds a block: `async with timeout(seconds): …` raises `TimeoutError`, as `asyncio.timeout` does.
+
+    A port, because a timer of Pyodide's own event loop cannot be taken back, and stays behind with its request.
+    """
+
+    def __call__(self, seconds: float, /) -> AbstractAsyncContextManager[Any]: ...
+
+
 class Ports(Protocol):
     """All of the above, for one request. None where the deployment has no such binding."""
 
@@ -232,6 +243,8 @@ class Ports(Protocol):
     def clock(self) -> Clock: ...
     @property
     def entropy(self) -> Entropy: ...
+    @property
+    def timeout(self) -> Timeout: ...
     @property
     def fetch(self) -> Fetch: ...
     @property

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         RateLimit,
         SessionIndex,
         SessionObject,
+        Timeout,
     )
     from lumigate.scope import Scope
 
@@ -68,7 +69,7 @@ class Regions:
         if found is None:
             return
         region, source = found
-        scope.facts.region, scope.facts.region_source = region, source
+        scope.facts.region, scope.region_source = region, source
         scope.span.set_attribute("lumigate.region", region)
         scope.ports = ConfinedPorts(scope.ports, region)
         _count(scope, "confined")
@@ -94,7 +95,7 @@ def refuse(scope: Scope) -> RegionUnavailable:
 def _count(scope: Scope, result: str) -> None:
     labels = {
         "lumigate.region": scope.facts.region,
-        "lumigate.region.source": scope.facts.region_source,
+        "lumigate.region.source": scope.region_source,
         "lumigate.region.result": result,
     }
     scope.instruments.region_decisions.add(1, labels)
@@ -135,6 +136,10 @@ class ConfinedPorts:
 
     def background(self, coroutine: Coroutine[Any, Any, Any], /) -> None:
         self.outside.background(coroutine)
+
+    @property
+    def timeout(self) -> Timeout:
+        return self.outside.timeout
 
     @property
     def console(self) -> Console:

@@ -34,7 +34,6 @@ class Facts:
     country: str = ""
     region: str = ""
     """The region that the request's data must stay in."""
-    region_source: str = ""
     colo: str = ""
     tenant: str = ""
     subject_hash: str = ""
@@ -99,6 +98,8 @@ class Scope:
     recorder: Recorder
     open_call: OpenCall | None = None
     caller: Caller | None = None
+    region_source: str = ""
+    """Who said that the data must stay in `facts.region`."""
     reservation: Reservation | None = None
     """What the request holds of its tenant's ledger, to be settled when it ends."""
     limit_headers: Mapping[str, str] = field(default_factory=dict)

@@ -115,13 +115,13 @@ def test_a_question_that_is_asked_otherwise_is_near(stage: Stage, http: httpx.Cl
         body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}]}
         return http.post(CHAT, json=body, headers=stage.headers())
 
-    first = asked(f"What is the meaning of {topic}?")
+    answers = [asked(f"What is the meaning of {topic}?")]
     deadline = time.monotonic() + 10
-    near = first
-    while near.headers["x-lumigate-cache"] == "miss" and time.monotonic() < deadline:
-        near = asked(f"Please tell me the meaning of {topic}.{' ' * int(time.monotonic() * 10 % 40)}")
-    assert near.headers["x-lumigate-cache"] in ("near-l1", "near-l2")
-    assert near.content == first.content
+    while answers[-1].headers["x-lumigate-cache"] == "miss" and time.monotonic() < deadline:
+        time.sleep(0.2)  # what is learnt is learnt in the background
+        answers.append(asked(f"Please tell me the meaning of {topic}{'.' * len(answers)}"))
+    assert answers[-1].headers["x-lumigate-cache"] in ("near-l1", "near-l2")
+    assert answers[-1].content in [answer.content for answer in answers[:-1]]
     assert asked(f"Please tell me the meaning of {topic} in 3 words").headers["x-lumigate-cache"] == "miss"
 
 

@@ -44,6 +44,7 @@ def test_the_whole_tree_of_a_request_arrives(staged: Stage, http: httpx.Client) 
         "cache.lookup": SERVER,
         "cache.l1": "cache.lookup",
         "cache.l2": "cache.lookup",
+        "cache.l3": "cache.lookup",
         "llm.route": SERVER,
         "chat gpt-4o-mini": SERVER,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from lumigate.ports import (
     RateLimit,
     SessionIndex,
     SessionObject,
+    Timeout,
 )
 from tests.fakes.clock import FakeClock, FakeEntropy
 from tests.fakes.crypto import FakeCrypto
@@ -58,6 +60,7 @@ class FakePorts:
     rate_limit: FakeRateLimit | None = field(default_factory=FakeRateLimit)
     address_limit: FakeRateLimit | None = None
     ai: ModelBinding | None = None
+    timeout: Timeout = asyncio.timeout
     shards: dict[str, CounterShard] = field(default_factory=dict)
     sessions: FakeSessions | None = None
     ledgers: dict[str, Ledger] = field(default_factory=dict)
@@ -72,12 +75,18 @@ class FakePorts:
         return self.eu_blobs if jurisdiction == "eu" else None
 
     def session(self, name: str, jurisdiction: str = "") -> SessionObject | None:
-        sessions = self.eu_sessions if jurisdiction else self.sessions
+        sessions = self._sessions_in(jurisdiction)
         return sessions.get(name) if sessions is not None else None
 
     def session_index(self, owner: str, jurisdiction: str = "") -> SessionIndex | None:
-        sessions = self.eu_sessions if jurisdiction else self.sessions
+        sessions = self._sessions_in(jurisdiction)
         return sessions.index(owner) if sessions is not None else None
+
+    def _sessions_in(self, jurisdiction: str) -> FakeSessions | None:
+        """Those of a jurisdiction are there wherever there are sessions at all."""
+        if jurisdiction and self.sessions is not None and self.eu_sessions is None:
+            self.eu_sessions = FakeSessions(self.clock)
+        return self.eu_sessions if jurisdiction else self.sessions
 
     def ledger(self, tenant: str, jurisdiction: str = "") -> Ledger | None:
         return (self.eu_ledgers if jurisdiction else self.ledgers).get(tenant)

@@ -5,7 +5,6 @@ Records are remembered in the isolate, those that do not exist as well, for the 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 
 from lumigate.auth import api_key
@@ -76,7 +75,7 @@ class ApiKeys:
         if found is not None:
             return found[0]
         try:
-            async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
+            async with scope.ports.timeout(STORE_TIMEOUT_SECONDS):
                 record = await self.store(scope, store).find(identity)
         except Exception:  # whatever the store throws, or what lies in it; never a 500
             raise CredentialStoreUnavailable from None

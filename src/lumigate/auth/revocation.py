@@ -23,7 +23,7 @@ from lumigate.auth.claims import instant
 from lumigate.auth.expiring import ExpiringCache
 from lumigate.auth.settings import AuthSettings
 from lumigate.errors import CredentialStoreUnavailable, Unauthenticated
-from lumigate.ports import KeyValue
+from lumigate.ports import KeyValue, Ports
 from lumigate.scope import Scope
 
 PREFIX = "auth:revoked:"
@@ -116,37 +116,37 @@ class Revocations:
         self, scope: Scope, store: KeyValue, issuer: str, claims: Mapping[str, Any]
     ) -> bool:
         now_s = scope.clock.now_ns() / 1e9
-        if await self._until(store, ANYTHING, now_s) < now_s:
+        if await self._until(scope.ports, store, ANYTHING, now_s) < now_s:
             return False
         names = [
             entry_id(kind, issuer, value)
             for kind in ("jti", "sub")
             if isinstance(value := claims.get(kind), str) and value
         ]
-        limits = await self._limits(store, names, now_s)
+        limits = await self._limits(scope.ports, store, names, now_s)
         # A token that does not say when it was issued may be as old as any.
         issued_s = instant(claims, "iat")
         return any(limit >= (issued_s if issued_s is not None else 0.0) for limit in limits)
 
-    async def _limits(self, store: KeyValue, names: list[str], now_s: float) -> list[float]:
+    async def _limits(self, ports: Ports, store: KeyValue, names: list[str], now_s: float) -> list[float]:
         """What is not remembered is read side by side; nothing goes on when one of the reads fails."""
         remembered = [self._remembered.get(name, now_s) for name in names]
         unread = [name for name, found in zip(names, remembered, strict=True) if found is None]
         limits = [found[0] for found in remembered if found is not None]
         if len(unread) < 2:
-            return limits + [await self._until(store, name, now_s) for name in unread]
-        reads = (self._until(store, name, now_s) for name in unread)
+            return limits + [await self._until(ports, store, name, now_s) for name in unread]
+        reads = (self._until(ports, store, name, now_s) for name in unread)
         for outcome in await asyncio.gather(*reads, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
             limits.append(outcome)
         return limits
 
-    async def _until(self, store: KeyValue, name: str, now_s: float) -> float:
+    async def _until(self, ports: Ports, store: KeyValue, name: str, now_s: float) -> float:
         found = self._remembered.get(name, now_s)
         if found is not None:
             return found[0]
-        async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
+        async with ports.timeout(STORE_TIMEOUT_SECONDS):
             data = await store.get(ANYTHING if name == ANYTHING else PREFIX + name)
         if data is None:
             limit = -math.inf

@@ -6,7 +6,6 @@ up at the tier's budget; three failures in a row open its breaker, which is the 
 
 from __future__ import annotations
 
-import asyncio
 from typing import Protocol
 
 from lumigate.cache.breaker import TierBreaker
@@ -78,7 +77,7 @@ class LowerTier:
         if not self._admitted(scope):
             return SKIPPED, None
         try:
-            async with asyncio.timeout(self._budget_seconds):
+            async with scope.ports.timeout(self._budget_seconds):
                 data = await store.get(store_key(namespace, key))
         except Exception as error:  # a tier that fails, in whatever way, must not fail the request
             fail_span(step.span, error)
@@ -104,7 +103,7 @@ class LowerTier:
             return SKIPPED
         try:
             data = await self._sealed(scope, namespace, entry.to_bytes())
-            async with asyncio.timeout(max(5.0, 4 * self._budget_seconds)):  # nobody waits for a write
+            async with scope.ports.timeout(max(5.0, 4 * self._budget_seconds)):  # nobody waits for a write
                 await store.put(store_key(namespace, key), data, ttl_seconds)
         except Exception:
             self._failed(scope)

@@ -146,7 +146,7 @@ class PurgeMarks:
         store = mark_store(scope.ports)
         assert store is not None
         try:
-            async with asyncio.timeout(self._budget_seconds):
+            async with scope.ports.timeout(self._budget_seconds):
                 found = await _list(store, f"purge/{place}/")
         except Exception:
             known.retry_ns = scope.clock.now_ns() + _RETRY_NS

@@ -56,10 +56,12 @@ class Purger:
         """Make the mark; how many entries left this isolate's memory. Raises whatever the store raises."""
         cache = self._cache
         now_ns, lifetime_seconds = scope.clock.now_ns(), self._lifetime_seconds()
-        for own in everywhere(scope):  # what lies in a region knows of nothing outside
-            place, mark, epoch_ns = await purge_stores(
-                own.ports, target, now_ns=now_ns, lifetime_seconds=lifetime_seconds
-            )
+        here, *regions = everywhere(scope)
+        place, mark, epoch_ns = await purge_stores(
+            here.ports, target, now_ns=now_ns, lifetime_seconds=lifetime_seconds
+        )
+        for region in regions:  # what lies there knows of nothing outside
+            await purge_stores(region.ports, target, now_ns=now_ns, lifetime_seconds=lifetime_seconds)
         cache.marks.add(place, mark, epoch_ns)
         scope.instruments.cache_purges.add(1, {"lumigate.cache.purge": target.told_as})
         return cache.drop_purged()

@@ -179,6 +179,13 @@ LLM_FALLBACKS = Metric(
     description="Candidates left for the next, by whom was left and why.",
     attributes=(GEN_AI_PROVIDER, GEN_AI_MODEL, FALLBACK_REASON),
 )
+LLM_RETRIES = Metric(
+    name="lumigate.llm.retries",
+    unit="{attempt}",
+    kind=InstrumentKind.COUNTER,
+    description="Attempts at a candidate that had failed the same request before.",
+    attributes=(GEN_AI_PROVIDER, GEN_AI_MODEL),
+)
 LLM_BREAKER_TRANSITIONS = Metric(
     name="lumigate.llm.breaker.transitions",
     unit="{transition}",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lumigate.config import Settings
@@ -130,6 +131,8 @@ class _Work[T]:
                 race.enter(target, call)
                 self._scope.open_call = race
             self._note_fallback(target)
+            if attempt:
+                self._scope.instruments.llm_retries.add(1, target.labels)
             try:
                 return (await self._make(call, seconds),)
             except UpstreamError as error:
@@ -153,7 +156,7 @@ class _Work[T]:
         if self._chat.stream:
             return await self._attempt(call, seconds)
         try:
-            async with asyncio.timeout(self._remaining_seconds()):
+            async with self._scope.ports.timeout(self._remaining_seconds()):
                 return await self._attempt(call, seconds)
         except TimeoutError:
             raise call.fail(
@@ -196,7 +199,9 @@ class _Work[T]:
         winner: Target | None = None
         tasks = [asyncio.ensure_future(self.ask(first, is_last=False, race=race))]
         try:
-            await asyncio.wait(tasks, timeout=after_seconds)
+            with suppress(TimeoutError):
+                async with self._scope.ports.timeout(after_seconds):
+                    await asyncio.wait(tasks)
             hedged = not tasks[0].done()
             if hedged or (tasks[0].exception() is None and tasks[0].result() is None):
                 tasks.append(asyncio.ensure_future(self.ask(second, is_last=False, race=race)))

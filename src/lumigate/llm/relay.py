@@ -107,7 +107,7 @@ class StreamRelay:
     async def _drain(self, chunks: AsyncIterator[bytes]) -> None:
         """Read what comes after the end of the answer, for a moment; then hang up ourselves."""
         try:
-            async with asyncio.timeout(_DRAIN_SECONDS):
+            async with self._scope.ports.timeout(_DRAIN_SECONDS):
                 async for _ in chunks:
                     pass
         except (TimeoutError, FetchError):

@@ -7,7 +7,6 @@ it is written: of two isolates that learn at once one may win, which costs a hit
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from lumigate.cache.asked import Asked, Found
@@ -92,7 +91,7 @@ class NearMatches:
         if store is None:
             return False
         try:
-            async with asyncio.timeout(self._budget_seconds):
+            async with scope.ports.timeout(self._budget_seconds):
                 data = await store.get(_place(asked, query))
             if data is None:
                 return False

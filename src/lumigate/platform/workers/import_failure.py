@@ -14,7 +14,6 @@ from typing import Any
 import js
 from workers import Response as WorkersResponse
 
-
 # As in `lumigate.http.security`, which may be what is missing.
 _HEADERS = {
     "content-type": "application/json",

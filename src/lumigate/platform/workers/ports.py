@@ -22,6 +22,7 @@ from lumigate.platform.workers.fetch import fetch
 from lumigate.platform.workers.ledger import WorkersLedger
 from lumigate.platform.workers.post import post
 from lumigate.platform.workers.session_bindings import WorkersSession, WorkersSessionIndex
+from lumigate.platform.workers.timeout import WorkersTimeout
 
 CLOCK = WorkersClock()
 ENTROPY = WorkersEntropy()
@@ -74,6 +75,10 @@ class WorkersPorts:
     def address_limit(self) -> WorkersRateLimit | None:
         binding = getattr(self._env, "RATE_LIMIT_ADDRESS", None)
         return WorkersRateLimit(binding) if binding is not None else None
+
+    @property
+    def timeout(self) -> type[WorkersTimeout]:
+        return WorkersTimeout
 
     @property
     def ai(self) -> WorkersAI | None:
