@@ -81,13 +81,13 @@ def test_nothing_of_a_marked_request_leaves_the_region(
     watched: Watched, http: httpx.Client, how: str, stream: bool
 ) -> None:
     secret = f"prompt-{uuid.uuid4().hex}"
-    before = watched.places()
+    before = watched.settled()
     headers = marked(watched, how)
     answer = http.post(CHAT, json=asked(EVERYWHERE, secret, stream=stream), headers=headers)
     assert answer.status_code == 200, answer.text
     assert models_asked(watched, secret) == {"eu-model"}
     watched.wait_until(lambda: len(watched.places()["r2-eu"]) > len(before["r2-eu"]))
-    after = watched.places()
+    after = watched.settled()
     for place in ("kv", "r2"):
         assert after[place] == before[place], place
     (event,) = [e for e in watched.events() if e.get("request_id") == answer.headers["x-request-id"]][:1]
@@ -96,6 +96,21 @@ def test_nothing_of_a_marked_request_leaves_the_region(
     assert secret not in watched.exported()
     assert secret not in "\n".join(watched.lines())
     assert all(secret.encode() not in kept for kept in watched.places().values())
+
+
+def test_what_is_not_marked_goes_everywhere(watched: Watched, http: httpx.Client) -> None:
+    """So that the test above could fail."""
+    secret = f"prompt-{uuid.uuid4().hex}"
+    before = watched.settled()
+    answer = http.post(CHAT, json=asked(US_ONLY, secret), headers=watched.headers())
+    assert answer.status_code == 200, answer.text
+    after = watched.settled()
+    assert len(after["kv"]) > len(before["kv"])
+    assert len(after["r2"]) > len(before["r2"])
+    assert after["r2-eu"] == before["r2-eu"]
+    watched.wait_until(lambda: secret in watched.exported())
+    (event,) = [e for e in watched.events() if e.get("request_id") == answer.headers["x-request-id"]][:1]
+    assert event["region"] == ""
 
 
 def _trace_ids(watched: Watched) -> set[str]:
@@ -143,7 +158,7 @@ def test_a_region_that_nobody_knows_is_refused_and_not_passed_over(
 
 def test_a_session_of_the_region_lives_in_its_jurisdiction(watched: Watched, http: httpx.Client) -> None:
     inside = watched.headers("acme", x_lumigate_region="eu")
-    before = watched.places()
+    before = watched.settled()
     made = http.post("/sessions", json={"model": EVERYWHERE}, headers=inside)
     assert made.status_code == 201, made.text
     path = f"/sessions/{made.json()['id']}"
@@ -151,7 +166,7 @@ def test_a_session_of_the_region_lives_in_its_jurisdiction(watched: Watched, htt
     said = http.post(f"{path}/messages", json={"content": secret}, headers=inside)
     assert said.status_code == 200, said.text
     assert models_asked(watched, secret) == {"eu-model"}
-    after = watched.places()
+    after = watched.settled()
     assert len(after["objects-eu"]) > len(before["objects-eu"])
     assert (after["kv"], after["r2"]) == (before["kv"], before["r2"])
     # The same id outside is another object, which has never been.

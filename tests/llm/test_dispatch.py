@@ -88,6 +88,7 @@ async def test_what_may_be_better_in_a_moment_is_asked_again(fault: str) -> None
     assert rig.observed.total("lumigate.llm.attempts", lumigate__llm__result="ok") == 1
     assert rig.observed.total("lumigate.llm.attempts") == 2
     assert rig.observed.total("lumigate.llm.fallbacks") == 0
+    assert rig.observed.total("lumigate.llm.retries", gen_ai__request__model="alpha-model") == 1
     attempts = [
         s.attributes["lumigate.llm.attempt"] for s in rig.observed.spans if s.name == "chat alpha-model"
     ]
@@ -186,6 +187,7 @@ async def test_when_one_candidate_fails_the_next_answers(fault: str, stream: boo
     assert response.headers["x-lumigate-provider"] == "beta"
     assert response.headers["x-lumigate-attempts"] == str(tries + 1)
     assert rig.observed.total("lumigate.llm.fallbacks", gen_ai__request__model="alpha-model") == 1
+    assert rig.observed.total("lumigate.llm.retries") == tries - 1
     (told,) = rig.events
     assert (told["outcome"], told["provider"], told["fallbacks"], told["attempts"]) == (
         "complete",

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from lumigate.catalog.access import *
 from lumigate.catalog.cache import *
 from lumigate.catalog.data_point import *
+from lumigate.catalog.geography import *
 from lumigate.catalog.http import *
 from lumigate.catalog.ledger import *
 from lumigate.catalog.llm import *

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lumigate.catalog.geography import GEO_POLICY
 from lumigate.catalog.http import ERROR_TYPE, HTTP_STATUS
 from lumigate.catalog.requests import OUTCOME, TENANT_CLASS
 from lumigate.catalog.scales import GEN_AI_SECONDS, STEP_SECONDS
@@ -77,16 +78,6 @@ HEDGE_RESULT = Attribute(
     key="lumigate.llm.hedge.result",
     description="What became of a second call begun because the first was slow.",
     values=frozenset({"won", "lost", "failed"}),
-)
-GEO_POLICY = Attribute(
-    key="lumigate.geo.policy",
-    description="The geographic policy that was applied; `countries` is allow and deny lists alone.",
-    values=frozenset({"none", "eu-only", "countries"}),
-)
-GEO_RESULT = Attribute(
-    key="lumigate.geo.result",
-    description="`narrowed`: some candidates might not answer this caller; `refused`: none might.",
-    values=frozenset({"narrowed", "refused"}),
 )
 PRICE_SOURCE = Attribute(
     key="lumigate.llm.price.source",
@@ -206,13 +197,6 @@ LLM_HEDGES = Metric(
     kind=InstrumentKind.COUNTER,
     description="Second calls begun because the first was slow, by whom was asked and what came of it.",
     attributes=(GEN_AI_PROVIDER, GEN_AI_MODEL, HEDGE_RESULT),
-)
-GEO_DECISIONS = Metric(
-    name="lumigate.geo.decisions",
-    unit="{request}",
-    kind=InstrumentKind.COUNTER,
-    description="Requests to which the geographic policy made a difference.",
-    attributes=(GEO_POLICY, GEO_RESULT),
 )
 LLM_PRICED = Metric(
     name="lumigate.llm.priced",
