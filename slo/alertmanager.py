@@ -41,11 +41,11 @@ def alertmanager_config(settings: Settings, policy: Policy) -> str:
             ],
         },
         "inhibit_rules": [
-            # whoever was paged for a promise needs no ticket for it
+            # whoever was paged for a promise, or for an event of those beside them, needs no ticket for it
             {
                 "source_matchers": ['severity="page"'],
                 "target_matchers": ['severity="ticket"'],
-                "equal": [records.SERVICE, records.SLO],
+                "equal": [records.SERVICE, records.SLO, records.EVENT],
             },
             # while nothing is known of the service, what its promises say means nothing
             {

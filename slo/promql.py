@@ -13,13 +13,16 @@ before it. Such differences telescope: their sum over any window is what the cou
   in the middle of a step has counted until then;
 - a series seen for the first time counts from its first sample on, whatever its value: a Prometheus that starts anew
   must not take the whole history for a minute's events. The counter shard exports a new series at zero first, so its
-  first event counts, even if it shows in the same step.
+  first event counts, even if it shows in the same step;
+- an isolate that exports by itself (a Tail Worker, one that could not import the application) lays down no zero: its
+  series begins with what it counted first. Where `beats` is given, a new series counts as from zero, if the heartbeat
+  had been seen before it: then the series is what is new, and not the Prometheus.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
 from lumigate.exposition.names import bucket_label, prometheus_label, prometheus_name
@@ -45,17 +48,40 @@ class UnreadableQuery(Exception):
 
 
 def increases(
-    events: Events, *, step: float, settle: float, temporality: Temporality, matchers: Mapping[str, str]
+    events: Events,
+    *,
+    step: float,
+    settle: float,
+    temporality: Temporality,
+    matchers: Mapping[str, str],
+    beats: str = "",
 ) -> str:
-    """How many events there were in the last settled step: one sample without labels, 0 where no series is there."""
+    """How many events there were in the last settled step: one sample without labels, 0 where no series is there.
+
+    `beats` is the heartbeat's selector, where a series that is new counts as from zero.
+    """
     if not isinstance(events, CatalogEvents):
         query = increases_of_query(events.query, step=step, settle=settle, temporality=temporality)
         return f"(sum({query}) or {NOTHING})"
     parts = [
-        f"(sum({_increase(series_of(s, matchers), step, settle, temporality)}) or {NOTHING})"
+        f"(sum({_increase(series_of(s, matchers), step, settle, temporality, beats)}) or {NOTHING})"
         for s in events.selections
     ]
     return " + ".join(parts)
+
+
+def increases_by(
+    labels: Iterable[str],
+    selection: Selection,
+    *,
+    step: float,
+    settle: float,
+    temporality: Temporality,
+    matchers: Mapping[str, str],
+) -> str:
+    """The same of one selection, a sample for each value of the labels that there is."""
+    increase = _increase(series_of(selection, matchers), step, settle, temporality)
+    return f"sum by({', '.join(labels)}) ({increase})"
 
 
 def increases_of_query(
@@ -123,11 +149,14 @@ def _matchers(where: tuple[Condition, ...]) -> list[str]:
     return found
 
 
-def _increase(series: str, step: float, settle: float, temporality: Temporality) -> str:
+def _increase(series: str, step: float, settle: float, temporality: Temporality, beats: str = "") -> str:
     if temporality == "delta":
         return f"sum_over_time({_range(series, step, settle)})"
     within = _range(series, step, settle)
     before = f"last_over_time({_range(series, BRIDGED_STEPS * step, step + settle)})"
+    if beats:
+        observed = f"count(last_over_time({_range(beats, BRIDGED_STEPS * step, step + settle)}))"
+        before = f"{before} or (0 * min_over_time({within}) and on() {observed})"
     return (
         f"(last_over_time({within}) - ({before} or min_over_time({within})) >= 0) or last_over_time({within})"
     )

@@ -1,4 +1,4 @@
-"""The names of what is recorded, each with `service` and `slo`: what dashboards, alerts and `slo status` read."""
+"""The names of what is recorded, each with `service` and `slo` (or `event`): what dashboards, alerts and `slo status` read."""
 
 from __future__ import annotations
 
@@ -37,3 +37,9 @@ OBJECTIVE: Final = "slo:objective:ratio"
 PERIOD: Final = "slo:period:seconds"
 MINIMUM_BAD: Final = "slo:minimum_bad:events"
 """How many bad events are evidence; below it, no alert."""
+
+EVENT: Final = "event"
+EVENT_BAD: Final = "slo:event_bad:increase"
+"""What went wrong in the last step, of what is watched beside the promises, by `event`; absent where nothing did."""
+EVENT_ALL: Final = "slo:event_all:increase"
+"""All of its kind, where a share matters."""

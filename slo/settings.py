@@ -23,7 +23,7 @@ type Url = Annotated[str, AfterValidator(_url)]
 
 
 class Dashboards(BaseModel):
-    """Grafana, and the dashboard that shows a promise's cause; `slo` is the one for all the others."""
+    """Grafana, and the dashboard that shows the cause of a promise's or another event's alert; `slo` is the one for all the others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,9 +32,13 @@ class Dashboards(BaseModel):
     datasource_uid: str
     slo: str
     by_slo: Mapping[str, str] = {}
+    by_event: Mapping[str, str] = {}
 
     def uid(self, name: str) -> str:
         return self.by_slo.get(name, self.slo)
+
+    def of_event(self, name: str) -> str:
+        return self.by_event.get(name, self.slo)
 
 
 class Receivers(BaseModel):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lumigate.ledger import TenantLimits
-from lumigate.ledger.estimate import estimate, prompt_tokens
+from lumigate.ledger.estimate import estimate
 from lumigate.llm.chat import EMBEDDINGS, ChatRequest
 from lumigate.llm.pricing import Prices, Rates
 
@@ -19,18 +19,18 @@ def chat(**body: Any) -> ChatRequest:
 
 
 def test_ascii_is_four_characters_a_token_and_japanese_one() -> None:
-    assert prompt_tokens(chat()) == 104
+    assert chat().prompt_tokens_estimate == 104
     japanese = chat(messages=[{"role": "user", "content": "日本語のテキストです" * 10}])
-    assert prompt_tokens(japanese) == 104
+    assert japanese.prompt_tokens_estimate == 104
 
 
 def test_everything_that_goes_in_is_counted() -> None:
     parts = [{"type": "text", "text": "x" * 40}, {"type": "image_url", "image_url": {"url": "data:"}}]
-    assert prompt_tokens(chat(messages=[{"role": "user", "content": parts}])) == 1014
+    assert chat(messages=[{"role": "user", "content": parts}]).prompt_tokens_estimate == 1014
     tools = [{"type": "function", "function": {"name": "f" * 4000}}]
-    assert prompt_tokens(chat(tools=tools)) > 1100
+    assert chat(tools=tools).prompt_tokens_estimate > 1100
     calls = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "x" * 4000}}]
-    assert prompt_tokens(chat(messages=[{"role": "assistant", "tool_calls": calls}])) > 1000
+    assert chat(messages=[{"role": "assistant", "tool_calls": calls}]).prompt_tokens_estimate > 1000
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,18 @@ async def test_a_request_that_could_cost_too_much_is_refused_before_it_is_sent()
     assert (await rig.send(body={**CHAT_BODY, "max_tokens": 100})).status == 200
 
 
+async def test_embeddings_have_a_ceiling_too() -> None:
+    rig = gateway_of(
+        {**EU, "input_usd_per_mtok": 1.0, "output_usd_per_mtok": 0}, MAX_REQUEST_COST_USD="0.001"
+    )
+    small, large = [
+        await rig.send("POST", "/v1/embeddings", body={"model": "fast", "input": ["word " * count]})
+        for count in (10, 10_000)
+    ]
+    assert error_of(large)["code"] == "cost_ceiling_exceeded"
+    assert small.status != 400
+
+
 async def test_a_dearer_candidate_is_left_out_where_a_cheaper_one_will_do() -> None:
     rig = gateway_of(
         {**US, "output_usd_per_mtok": 1000}, {**EU, "output_usd_per_mtok": 1}, MAX_REQUEST_COST_USD="0.5"

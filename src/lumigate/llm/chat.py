@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from lumigate.errors import InvalidRequest, LumigateError
+from lumigate.llm.prompt_size import prompt_tokens
 
 
 class _Message(BaseModel):
@@ -46,9 +47,6 @@ OPENAI, ANTHROPIC = "openai", "anthropic"
 """Dialects."""
 CHAT, EMBEDDINGS = "chat", "embeddings"
 """Operations, by the names of the GenAI conventions."""
-_CHARS_A_TOKEN = 4
-_TOKENS_A_MESSAGE = 4
-_TOKENS_A_PART = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,17 +72,8 @@ class ChatRequest:
 
     @property
     def prompt_tokens_estimate(self) -> int:
-        """A rough count: four characters a token, and a flat one for pictures and the like."""
-        tokens = 0
-        for message in self.body.get("messages", ()):
-            content = message.get("content")
-            tokens += _TOKENS_A_MESSAGE
-            for part in (content,) if isinstance(content, str) else content or ():
-                text = part if isinstance(part, str) else part.get("text")
-                tokens += len(text) // _CHARS_A_TOKEN if isinstance(text, str) else _TOKENS_A_PART
-        if tools := self.body.get("tools"):
-            tokens += len(str(tools)) // _CHARS_A_TOKEN
-        return tokens
+        """A rough count of what goes in (`lumigate.llm.prompt_size`)."""
+        return prompt_tokens(self.body)
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> ChatRequest:

@@ -1,0 +1,60 @@
+"""The platform underneath: heartbeat, invocations that died, imports, deploys."""
+
+from __future__ import annotations
+
+from dashboards.links import link
+from dashboards.panels import Sized, lines, stat
+from dashboards.promql import legend
+from dashboards.targets import prom
+from dashboards.boards.onward import TO_EXPLORE
+from lumigate.catalog import (DEPLOYS, DEPLOY_RESULT, HEARTBEAT, IMPORT_FAILURES, LOST_INVOCATIONS, MODULE, WORKER_OUTCOME, WORKER_REPORTED)
+from dashboards.boards.service.queries import Q
+from dashboards.boards import uids
+
+def platform() -> list[Sized]:
+    return [
+        stat(
+            "Heartbeats, 5 min",
+            "Cron runs seen in five minutes: one a minute. Bad: 0, for then nothing else here can be trusted.",
+            prom(f"max(changes({Q.series(HEARTBEAT)}[5m]))"),
+            unit="short",
+            warning=4,
+            bad=1,
+            falling=True,
+            links=[link("Telemetry health", uids.TELEMETRY)],
+        ),
+        lines(
+            "Invocations that the runtime ended",
+            "What the Tail Worker saw die, by the runtime's word for it. Bad: `exceededCpu` or `exceededMemory` at "
+            "all: a request too heavy, or a leak.",
+            prom(
+                Q.grown_by_step(LOST_INVOCATIONS, by=(WORKER_OUTCOME, WORKER_REPORTED)),
+                legend(WORKER_OUTCOME, WORKER_REPORTED),
+            ),
+            unit="short",
+            colours=None,
+            bars=True,
+            width=8,
+            links=TO_EXPLORE,
+        ),
+        lines(
+            "Modules that could not be imported",
+            "Failed imports by module. Bad: anything; the bundle lacks something, run `lumigate bundle`.",
+            prom(Q.grown_by_step(IMPORT_FAILURES, by=(MODULE,)), legend(MODULE)),
+            unit="short",
+            colours=None,
+            bars=True,
+            width=6,
+            links=TO_EXPLORE,
+        ),
+        lines(
+            "Deploys",
+            "Deployments once they are settled. Bad: `rolled_back`.",
+            prom(Q.grown_by_step(DEPLOYS, by=(DEPLOY_RESULT,)), legend(DEPLOY_RESULT)),
+            unit="short",
+            colours=sorted(DEPLOY_RESULT.values or ()),
+            bars=True,
+            width=6,
+            links=[link("Promises", uids.SLO)],
+        ),
+    ]
