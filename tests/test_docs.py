@@ -12,6 +12,7 @@ from local import cli
 from lumigate import config, metrics_settings
 from lumigate.auth import settings as auth_settings
 from lumigate.cache import settings as cache_settings
+from lumigate.http import settings as http_settings
 from lumigate.sessions import settings as sessions
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +27,7 @@ def settings_read() -> Iterator[str]:
     yield from metrics_settings._Environment.model_fields
     yield from auth_settings._Environment.model_fields
     yield from cache_settings._Environment.model_fields
+    yield from http_settings._Environment.model_fields
     yield from sessions._Environment.model_fields
     for provider in config.PROVIDER_BASE_URLS:
         yield from (f"{provider.upper()}_API_KEY", f"{provider.upper()}_BASE_URL")

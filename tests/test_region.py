@@ -134,7 +134,7 @@ async def test_one_subject_has_other_sessions_in_the_region() -> None:
     assert (await under_test.send("GET", path, headers=bearer())).status == 404
     assert under_test.ports.eu_sessions is not None
     assert under_test.ports.eu_sessions.services
-    assert not under_test.ports.sessions.database.execute("SELECT * FROM subject_sessions")
+    assert under_test.ports.sessions.rows() == ""
 
 
 async def test_what_operators_look_at_lies_everywhere() -> None:
