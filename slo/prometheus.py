@@ -8,6 +8,7 @@ from lumigate.catalog import METRICS
 from lumigate.exposition.names import prometheus_name
 from slo.alerting import alerts
 from slo.model import Promise
+from slo.notice_rules import notice_records
 from slo.policy import Policy
 from slo.promql import selector
 from slo.recording import Recorder
@@ -35,11 +36,12 @@ def promise_group(promise: Promise, settings: Settings) -> Group:
 
 
 def service_group(settings: Settings, policy: Policy) -> Group:
-    """The alerts on the service as a whole."""
+    """The alerts on the service as a whole, and what they read that no promise records."""
+    beats = heartbeat(settings.heartbeat, settings.matchers)
     return Group(
         name=f"slo-{settings.service}",
         interval=settings.step_seconds,
-        rules=(*service_alerts(settings, policy),),
+        rules=(*notice_records(settings, beats), *service_alerts(settings, policy)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The alerts that are about no single promise: telemetry that went silent, gaps in what was observed, spent budgets."""
+"""The alerts that are about no single promise: telemetry that went silent, gaps in it, spent budgets, and notices."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 
 from slo import records, texts
 from slo.durations import promql
+from slo.notice_rules import notice_alerts
 from slo.policy import Policy, Stage
 from slo.promql import quoted, selector
 from slo.recording import OBSERVED_STEPS
@@ -21,7 +22,20 @@ _COVERAGE_STEPS: Final = 60
 
 def service_alerts(settings: Settings, policy: Policy) -> list[Alert]:
     """Silence first: while it lasts, the others see nothing."""
+    return [
+        *standing_alerts(settings, policy),
+        *notice_alerts(settings, alert_prefix(settings)),
+    ]
+
+
+def standing_alerts(settings: Settings, policy: Policy) -> list[Alert]:
+    """Those that read what the promises record: silence, gaps, and a budget's stages."""
     return [_silence(settings), _coverage(settings), *(_stage(settings, stage) for stage in policy.stages)]
+
+
+def alert_prefix(settings: Settings) -> str:
+    """What their names begin with."""
+    return _name(settings, "")
 
 
 def _name(settings: Settings, ending: str) -> str:

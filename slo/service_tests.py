@@ -12,7 +12,7 @@ from slo.policy import Policy
 from slo.prometheus import heartbeat
 from slo.recording import OBSERVED_STEPS
 from slo.scenarios import VOLUME, Scenario
-from slo.service_alerts import service_alerts
+from slo.service_alerts import standing_alerts
 from slo.settings import Settings
 from slo.timeline import Sample, Segment, notation, per_step
 
@@ -23,7 +23,7 @@ def service_tests(
     promise: Promise, settings: Settings, policy: Policy, series_of: SeriesOf
 ) -> list[dict[str, Any]]:
     """Tests, each with its name."""
-    silence, coverage, *stages = (alert.alert for alert in service_alerts(settings, policy))
+    silence, coverage, *stages = (alert.alert for alert in standing_alerts(settings, policy))
     beats = heartbeat(settings.heartbeat, settings.matchers)
     step = settings.step_seconds
 

@@ -71,7 +71,7 @@ async def _fuzz(args: argparse.Namespace, folder: Path) -> tuple[dict[str, Tally
     tallies: dict[str, Tally] = {}
     problems: list[str] = []
     try:
-        await rig.send("GET", "/v1/models")  # the issuer's keys are here from now on
+        await rig.prepare()
         for name, (share, _) in TARGETS.items():
             if args.only in (None, name):
                 numbers = range(max(1, args.cases * share // 100)) if args.only is None else range(args.cases)

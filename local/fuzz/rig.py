@@ -134,9 +134,18 @@ class Rig:
         self.fetch = ScriptedFetch(json.dumps({"keys": [self.key.jwk]}).encode())
         self.local = open_ports(folder, {})
         self._ports = cast("Ports", _FuzzPorts(self.local, self.fetch))
+        self.session = ""
+        """A session that is there, once `prepare` has run."""
         self.gateway = Gateway(
             Settings.from_environ(_SETTINGS), clock=self.local.clock, entropy=self.local.entropy
         )
+
+    async def prepare(self) -> None:
+        """Have the issuer's keys here, and a session to talk to."""
+        made = await self.send("POST", "/sessions", body=b'{"model": "fast"}')
+        if made.status != 201:
+            raise RuntimeError(f"no session: {made.status} {made.body!r}")
+        self.session = json.loads(made.body)["id"]
 
     async def send(
         self,

@@ -51,9 +51,9 @@ _ROUTES: Sequence[tuple[str, str, Any]] = (
     ("POST", "/v1/messages", {"model": "claude", "max_tokens": 9, "stream": True, "messages": _TURNS[1:]}),
     ("POST", "/v1/embeddings", {"model": "fast", "input": ["a", "b"], "encoding_format": "float"}),
     ("POST", "/sessions", {"model": "fast", "system": "s"}),
-    ("POST", "/sessions/ses_AAAAAAAAAAAAAAAAAAAAAA/messages", {"message": "m", "code": "print(1)"}),
-    ("GET", "/sessions/ses_AAAAAAAAAAAAAAAAAAAAAA/code", None),
-    ("DELETE", "/sessions/ses_AAAAAAAAAAAAAAAAAAAAAA", None),
+    ("POST", "/sessions/{session}/messages", {"message": "m", "code": "print(1)"}),
+    ("GET", "/sessions/{session}/code", None),
+    ("GET", "/sessions/{session}", None),
     ("POST", "/admin/revocations", {"jti": "x", "expires_at": 1}),
     ("POST", "/admin/cache/purge", {"model": "fast"}),
     ("GET", "/v1/models", None),
@@ -83,6 +83,7 @@ _HEADERS: Mapping[str, bytes] = {
 async def requests(rig: Rig, random: Random) -> str:
     """A route, its body or query changed."""
     method, path, document = random.choice(_ROUTES)
+    path = path.replace("{session}", rig.session)
     body = b"" if document is None else mutate_json(random, document)
     if random.random() < 0.2:
         path = mutate_bytes(random, path.encode()).decode("latin-1")

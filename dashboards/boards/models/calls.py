@@ -47,16 +47,4 @@ def calls(limits: Limits) -> list[Sized]:
             bad=10 * limits.budget("llm-errors"),
             links=TO_EXPLORE,
         ),
-        lines(
-            "Fallbacks by reason",
-            "Candidates left for the next, by whom and why. Bad: steady fallbacks; take the provider out of the "
-            "routing table until it is well.",
-            prom(
-                Q.rate(LLM_FALLBACKS, by=(GEN_AI_PROVIDER, FALLBACK_REASON)),
-                legend(GEN_AI_PROVIDER, FALLBACK_REASON),
-            ),
-            unit="reqps",
-            colours=None,
-            links=TO_EXPLORE,
-        ),
     ]

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+from dashboards.panels import table
+from dashboards.targets import at_the_end
+from lumigate.exposition.names import prometheus_label
+from lumigate.catalog import LLM_PRICED, LLM_UNPRICED, PRICE_SOURCE
 from dashboards.panels import Sized, heatmap, lines
 from dashboards.promql import legend, ratio
 from dashboards.targets import prom
@@ -86,3 +92,50 @@ def money(limits: Limits) -> list[Sized]:
             links=TO_POINTS,
         ),
     ]
+
+
+def prices(limits: Limits) -> list[Sized]:
+    names = {prometheus_label(each.key): name for each, name in zip(BY, ("Provider", "Model"), strict=True)}
+    return [
+        table(
+            "Whose prices",
+            "Calls over the range by the prices that their cost was worked out with: the routing table's own "
+            "(`settings`), or the built-in table by its version. Bad: a version that is months old; update, or set "
+            "prices in the routing table.",
+            at_the_end(Q.grown(LLM_PRICED, by=(PRICE_SOURCE,))),
+            units={"Calls": "short"},
+            transformations=[_organize({prometheus_label(PRICE_SOURCE.key): "Prices", "Value": "Calls"})],
+            width=8,
+            height=8,
+            links=TO_POINTS,
+        ),
+        lines(
+            "Calls by whose prices",
+            "Calls a second whose cost was worked out, by the prices used. Bad: two versions of the built-in table "
+            "long after a deploy: an old version still answers.",
+            prom(Q.rate(LLM_PRICED, by=(PRICE_SOURCE,)), legend(PRICE_SOURCE)),
+            unit="reqps",
+            colours=None,
+            stacked=True,
+            width=8,
+            links=TO_POINTS,
+        ),
+        table(
+            "Models without a price",
+            "Models that were called over the range and have no price. Bad: any: their cost counts as nothing, and "
+            "budgets do not see it.",
+            at_the_end(f"{Q.grown(LLM_UNPRICED, by=BY)} > 0"),
+            units={"Calls": "short"},
+            transformations=[_organize({**names, "Value": "Calls"})],
+            width=8,
+            height=8,
+            links=limits.links("request-cost"),
+        ),
+    ]
+
+
+def _organize(names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": "organize",
+        "options": {"excludeByName": {"Time": True}, "renameByName": dict(names)},
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from local.fuzz.rig import Rig
 from local.fuzz.targets import TARGETS
 from lumigate.auth import jws
 from lumigate.auth.authenticator import Authenticator
+from lumigate.auth.caller import Caller
 
 
 def test_some_cases_of_every_target_hold(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,8 +42,9 @@ def test_the_cases_go_both_ways(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_defect_is_found_and_named_so_that_it_can_be_run_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def no_check(self: Authenticator, scope: object) -> None:
+    async def no_check(self: Authenticator, scope: object) -> Caller:
         """Lets everybody in."""
+        return Caller(tenant="acme", subject="anybody", scopes=frozenset())
 
     monkeypatch.setattr(Authenticator, "check", no_check)
     assert main(["fuzz", "--cases", "50", "--only", "tokens"]) == 1
@@ -52,8 +55,14 @@ def test_a_defect_is_found_and_named_so_that_it_can_be_run_again(
 
 
 def test_a_crash_is_a_problem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def crash(*args: object) -> None:
-        raise RecursionError("a parser that gives up")
+    parse, seen = jws.parse, []
+
+    def crash(*args: Any) -> Any:
+        """Gives up from the second token on: the first makes the session that others talk to."""
+        seen.append(args)
+        if len(seen) > 1:
+            raise RecursionError("a parser that gives up")
+        return parse(*args)
 
     monkeypatch.setattr(jws, "parse", crash)
     assert main(["fuzz", "--cases", "30", "--only", "tokens"]) == 1
@@ -71,6 +80,7 @@ def test_a_slow_case_is_a_problem(
 async def test_a_case_is_the_same_at_every_run(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     try:
+        await rig.prepare()
         target = TARGETS["requests"][1]
         assert len({await target(rig, Random("1/requests/7")) for _ in range(3)}) == 1
     finally:

@@ -1,0 +1,256 @@
+"""promtool's tests of the notices: each fires in its trouble, ends with it, and sleeps through its neighbours.
+
+What an alert ought to say is worked out here by counting in lists; nothing of it is shared with the rules but the
+numbers in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lumigate.exposition.names import prometheus_label, prometheus_name
+from slo.durations import promql
+from slo.emissions import Emission, classes
+from slo.model import Counted
+from slo.notices import NOTICES, Notice, Trouble
+from slo.prometheus import heartbeat
+from slo.promql import quoted
+from slo.rules import to_yaml
+from slo.service_alerts import alert_prefix
+from slo.settings import Settings
+from slo.timeline import Sample, Segment, notation, per_step, running_total
+
+type History = Sequence[tuple[int, int]]
+"""Good and bad events by step."""
+_OTHERS: int = 50
+"""Good events a step of a neighbour that an alert tells apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """`firing` at steps of the history; a notice in `never` does not fire in all of it."""
+
+    name: str
+    history: History
+    firing: tuple[tuple[int, Notice, bool], ...] = ()
+    never: tuple[Notice, ...] = ()
+    inputs: tuple[dict[str, str], ...] | None = None
+    """Series to be played instead of those that the history makes."""
+
+
+def notice_rule_test(settings: Settings, rule_file: str) -> str:
+    """A test file for all of them."""
+    step = settings.step_seconds
+    tests = [
+        _test(notice.trouble, settings, case)
+        for notice in NOTICES
+        for case in (*_of_a_trouble(notice), *_neighbours(notice), *_counts_of_isolates(notice, settings))
+    ]
+    content = {"rule_files": [rule_file], "evaluation_interval": promql(step), "tests": tests}
+    return to_yaml(content)
+
+
+def holds(notice: Notice, history: History) -> bool:
+    """Whether the notice holds at the end of the history, by counting."""
+    window, recent = history[-notice.window :], history[-notice.recent :]
+    bad, every = sum(b for _, b in window), sum(g + b for g, b in window)
+    return (
+        bad >= notice.least
+        and sum(b > 0 for _, b in window) >= notice.lasting
+        and any(b for _, b in recent)
+        and (not notice.share or bad >= notice.share * every)
+    )
+
+
+def first_step(notice: Notice, history: History, *, after: int = 0, holding: bool = True) -> int | None:
+    """The first step after `after` at which the notice holds (or, not `holding`, is over)."""
+    steps = range(after, len(history))
+    return next((at for at in steps if holds(notice, history[: at + 1]) is holding), None)
+
+
+def _of_a_trouble(notice: Notice) -> list[_Case]:
+    """Healthy, then in trouble, then healthy again: it fires, not before its time, and ends."""
+    bad = max(1, -(-notice.least // notice.lasting))
+    healthy, rest = Segment(steps=notice.window, good=100), Segment(steps=notice.window + 5, good=100)
+    trouble = Segment(steps=2 * notice.window, bad=100 if notice.share else bad)
+    history = per_step([healthy, trouble])
+    fires = first_step(notice, history)
+    assert fires is not None, f"{notice.alert} never fires"
+    history = history[: fires + 3]
+    recovered = [*history, *per_step([rest])[1:]]
+    over = first_step(notice, recovered, after=fires + 1, holding=False)
+    assert over is not None, f"{notice.alert} never ends"
+    louder = [each for each in _same(notice) if notice.severity == "ticket" and each.severity == "page"]
+    cases = [
+        _Case(
+            name=f"a {notice.severity} after {fires - notice.window} steps of trouble, none {over - len(history) + 1} "
+            "after its end",
+            history=recovered[: over + 2],
+            firing=(
+                (fires - 1, notice, False),
+                (fires, notice, True),
+                (over - 1, notice, True),
+                (over, notice, False),
+            ),
+        )
+    ]
+    for page in louder:
+        # the least trouble that is worth a ticket
+        good = int(2 / notice.share * notice.share / 3 / notice.share) if notice.share else 0
+        slow = [(0, 0)] * 2 + [(good, 1 if at % 2 else 0) for at in range(2 * notice.window)]
+        if not notice.share:
+            slow = [(0, 0)] * 2 + [(0, int(at in (0, 30))) for at in range(40)]
+        at = first_step(notice, slow)
+        assert at is not None, f"{notice.alert}: no ticket"
+        cases.append(
+            _Case(
+                name=f"a ticket after {at} steps of slow trouble, and no page",
+                history=slow[: at + 5],
+                firing=((at - 1, notice, False), (at, notice, True)),
+                never=(page,),
+            )
+        )
+    return cases
+
+
+def _neighbours(notice: Notice) -> list[_Case]:
+    """What must wake nobody."""
+    every = _same(notice)
+    idle = Segment(steps=notice.window + 5)
+    least, lasting = min(n.least for n in every), min(n.lasting for n in every)
+    # as few steps as the trouble may last without a word, each as bad as can be
+    burst = [(0, 1000)] * (notice.lasting - 1)
+    found = [
+        _Case(name="idle: its series are there and do not move", history=per_step([idle]), never=every),
+        _Case(name="its series are absent", history=[(0, 0)] * notice.window, never=every, inputs=()),
+        _Case(
+            name=f"a few stray events: {least - 1} in all",
+            history=[*per_step([Segment(steps=least - 1, bad=1), idle])],
+            never=every,
+        ),
+    ]
+    if burst:
+        found += [
+            _Case(
+                name=f"brief: {len(burst)} steps of it, and then nothing at all",
+                history=[*per_step([Segment(steps=10)]), *burst, *per_step([idle])],
+                never=(notice,),
+            )
+        ]
+    if notice.share and all(each.share for each in every):
+        share = min(each.share for each in every)
+        good = int(1.2 * 10 / share * (1 - share)) + 1
+        below = [*per_step([Segment(steps=notice.window + 10, good=good, bad=10)])]
+        found.append(_Case(name=f"too small a share: 10 of {good + 10}", history=below, never=every))
+    for case in found:
+        for each in case.never:
+            assert first_step(each, case.history) is None, (each.alert, case.name)
+    del lasting
+    return found
+
+
+def _counts_of_isolates(notice: Notice, settings: Settings) -> list[_Case]:
+    """Series without a zero at their beginning: new ones count whole; old ones in a new Prometheus do not."""
+    if not notice.trouble.unsharded:
+        return []
+    steps, bad = 2 * notice.window, -(-notice.least // notice.lasting)
+    history: History = [(0, 0)] * 5 + [(0, bad)] * steps
+    fires = first_step(notice, history)
+    assert fires is not None
+    isolates = tuple(
+        _input(notice.trouble, "bad", [*[None] * at, *[float(bad)] * (len(history) - at)], f"isolate-{at}")
+        for at in range(5, len(history))
+    )
+    old = (_input(notice.trouble, "bad", [1000.0] * len(history), "isolate-0"),)
+    firing = ((fires - 1, notice, False), (fires, notice, True))
+    del settings
+    return [
+        _Case(
+            name="each of its events is in a new isolate's series, which begins with it",
+            history=history[: fires + 1],
+            firing=firing,
+            inputs=tuple(
+                {"series": one["series"], "values": one["values"]} for one in isolates[: fires - 4]
+            ),
+        ),
+        _Case(
+            name="a Prometheus that starts anew sees what was counted long ago",
+            history=[(0, 0)] * (notice.window + 5),
+            never=_same(notice),
+            inputs=old,
+        ),
+    ]
+
+
+def _same(notice: Notice) -> tuple[Notice, ...]:
+    """All notices of its event."""
+    return tuple(each for each in NOTICES if each.trouble.event == notice.trouble.event)
+
+
+def _test(trouble: Trouble, settings: Settings, case: _Case) -> dict[str, Any]:
+    step, delay, prefix = settings.step_seconds, settings.delay_steps, alert_prefix(settings)
+    last = len(case.history) - 1 + delay
+    expectations = [
+        {
+            "expr": f"count({_firing(prefix, notice)}) or vector(0)",
+            "eval_time": promql((at + delay) * step),
+            "exp_samples": [{"labels": "{}", "value": float(fires)}],
+        }
+        for at, notice, fires in case.firing
+    ]
+    expectations += [
+        {
+            "expr": f"count_over_time({_firing(prefix, notice)}[{promql((last + 1) * step)}])",
+            "eval_time": promql(last * step),
+            "exp_samples": [],
+        }
+        for notice in case.never
+    ]
+    inputs = _inputs(trouble, case.history) if case.inputs is None else case.inputs
+    beats = {"series": heartbeat(settings.heartbeat, settings.matchers), "values": f"0+1x{last}"}
+    names = " and ".join(
+        f"{n.alert} ({n.severity})" for n in dict.fromkeys([*(n for _, n, _ in case.firing), *case.never])
+    )
+    return {
+        "name": f"{names}: {case.name}",
+        "interval": promql(step),
+        "input_series": [*inputs, beats],
+        "promql_expr_test": expectations,
+    }
+
+
+def _inputs(trouble: Trouble, history: History) -> Iterable[dict[str, str]]:
+    good, bad = ([pair[index] for pair in history] for index in (0, 1))
+    found = [_input(trouble, "bad", running_total(bad), "shard-0")]
+    if trouble.all is not None:
+        found.append(_input(trouble, "good", running_total(good), "shard-0"))
+    if trouble.by:
+        well = running_total([_OTHERS if at else 0 for at in range(len(history))])
+        found.append(_input(trouble, "good", well, "shard-0", value="another"))
+    return found
+
+
+def _input(
+    trouble: Trouble, kind: str, samples: Sequence[Sample], instance: str, *, value: str = "collector"
+) -> dict[str, str]:
+    """The series that one good or bad event adds one to."""
+    found = classes(Counted(numerator="bad", part=trouble.bad, total=trouble.all or trouble.bad))
+    event = found.good if kind == "good" else found.bad
+    assert event is not None, f"{trouble.event}: nothing is {kind}"
+    (emission,) = event
+    return {"series": _name(emission, trouble, instance, value), "values": notation(samples)}
+
+
+def _name(emission: Emission, trouble: Trouble, instance: str, value: str) -> str:
+    labels = [
+        *((prometheus_label(key), text) for key, text in emission.labels),
+        *((prometheus_label(attribute.key), value) for attribute in trouble.by),
+        ("service_instance_id", instance),
+    ]
+    return f"{prometheus_name(emission.metric)}{{{','.join(f'{key}={quoted(text)}' for key, text in labels)}}}"
+
+
+def _firing(prefix: str, notice: Notice) -> str:
+    return f'ALERTS{{alertname="{prefix}{notice.alert}",severity="{notice.severity}",alertstate="firing"}}'
