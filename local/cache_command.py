@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from local import argument_types
+from local.admin_client import AdminClient, AdminRefused
 from local.runtime.blobs import SqliteBlobs
 from local.runtime.clock import AnchoredClock
 from local.runtime.key_value import SqliteKeyValue
@@ -26,7 +25,6 @@ from local.runtime.sqlite import Database
 from lumigate.cache.key import SHARED, namespace_of, store_prefix
 from lumigate.cache.purge import Target, erase_stores, purge_stores, target_of
 
-_TIMEOUT_SECONDS = 30.0
 _LIFETIME_SECONDS = 31 * 86_400
 _TABLES = (("l2", "key_value"), ("l3", "blobs"))
 
@@ -82,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what there is, or what was purged."""
     try:
         told = _of_gateway(arguments) if arguments.url else asyncio.run(_of_store(arguments))
-    except (CacheCommandFailed, httpx.HTTPError) as error:
+    except (CacheCommandFailed, AdminRefused) as error:
         print(f"lumigate cache: {error}", file=sys.stderr)
         return 1
     if arguments.json:
@@ -96,34 +94,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _of_gateway(arguments: argparse.Namespace) -> dict[str, Any]:
-    headers = {"authorization": f"Bearer {arguments.token}"} if arguments.token else {}
-    with httpx.Client(base_url=arguments.url, headers=headers, timeout=_TIMEOUT_SECONDS) as client:
+    with AdminClient(arguments) as client:
         if arguments.action == "stats":
             query = {"tenant": arguments.tenant} if arguments.tenant else {}
-            return _answer(
-                client.get("/admin/cache", params=query | ({"shared": "1"} if arguments.shared else {}))
+            return client.ask(
+                "GET", "/admin/cache", query=query | ({"shared": "1"} if arguments.shared else {})
             )
         body = {
             name: value
             for name in ("tenant", "shared", "everyone", "key", "model", "tag", "erase")
             if (value := getattr(arguments, name))
         }
-        told = _answer(client.post("/admin/cache/purge", json=body))
+        told = client.ask("POST", "/admin/cache/purge", body=body)
         while told.get("more"):
-            again = _answer(client.post("/admin/cache/purge", json=body))
+            again = client.ask("POST", "/admin/cache/purge", body=body)
             told |= {"erased": told["erased"] + again["erased"], "more": again["more"]}
         return told
-
-
-def _answer(response: httpx.Response) -> dict[str, Any]:
-    try:
-        document = response.json()
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or response.status_code != 200:
-        reason = document.get("error", {}).get("message") if isinstance(document, dict) else None
-        raise CacheCommandFailed(f"{response.status_code}: {reason or 'not an answer of a gateway'}")
-    return document
 
 
 # --- a store --------------------------------------------------------------------------------------------------------

@@ -21,6 +21,10 @@ from tests.collector import Collector, running_collector
 from tests.pyodide.production import production_host
 
 
+COLLECTOR = "http://collector.invalid"
+"""In a setting: the address of the collector that is started."""
+
+
 @dataclass(kw_only=True)
 class Watched:
     """A running gateway."""
@@ -106,6 +110,11 @@ def _embedded_places(data: Path) -> dict[str, bytes]:
     }
 
 
+def _with(collector: Collector, settings: Mapping[str, Any]) -> dict[str, Any]:
+    known = {"OTEL_EXPORTER_OTLP_ENDPOINT": COLLECTOR, **settings}
+    return {name: collector.url if value == COLLECTOR else value for name, value in known.items()}
+
+
 _OBJECTS = ("SESSION", "SESSION_INDEX", "TENANT_LEDGER")
 
 
@@ -138,7 +147,7 @@ def _pyodide_places(state: Mapping[str, Any]) -> dict[str, bytes]:
 @contextmanager
 def embedded(settings: Mapping[str, Any], data: Path) -> Iterator[Watched]:
     with running_collector() as collector:
-        runtime = EmbeddedRuntime({"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **settings}, data=data)
+        runtime = EmbeddedRuntime(_with(collector, settings), data=data)
         with run_in_thread(runtime):
             lines: list[str] = []
             runtime.ports.console.listen(lines.append)
@@ -159,7 +168,7 @@ def pyodide(settings: Mapping[str, Any], _data: Path) -> Iterator[Watched]:
         collector = stack.enter_context(running_collector())
         upstream, issuer = stack.enter_context(_mocks())
         variables = development_settings(jwks_url=issuer.jwks_url, openai_base_url=upstream.base_url)
-        variables |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **settings}
+        variables |= _with(collector, settings)
         present = {name: value for name, value in variables.items() if value is not None}
         host = stack.enter_context(production_host(present))
         yield Watched(
