@@ -9,6 +9,7 @@ from typing import Any, Final
 from dashboards import schema
 from dashboards.board import Board
 from dashboards.boards import access, analytics_engine, cache, explore, models, service, slo, telemetry
+from dashboards.boards.limits import Limits
 from dashboards.pictures import picture
 from slo.build import Sources
 
@@ -22,13 +23,14 @@ def boards(sources: Sources | None = None) -> list[Board]:
     sources = sources or Sources.load()
     promises, dataset = sources.promises, sources.settings.analytics_engine_dataset
     step = sources.settings.step_seconds
+    limits = Limits(promises, sources.settings.runbook_url)
     return [
-        service.board(promises, step),
-        slo.board(promises, dataset, step),
-        models.board(promises),
-        cache.board(promises),
-        access.board(promises),
-        telemetry.board(promises),
+        service.board(promises, limits, step),
+        slo.board(promises, limits, dataset, step),
+        models.board(limits),
+        cache.board(limits),
+        access.board(limits),
+        telemetry.board(limits),
         analytics_engine.board(dataset),
         explore.board(),
     ]

@@ -32,7 +32,7 @@ def page(title: str, url: str) -> Link:
 
 
 def behind(legends: Iterable[str]) -> Link:
-    """From a series to its logs and traces: narrowed by those of its labels that can be, which every legend must name."""
+    """From a series to its logs and traces, narrowed by those of its labels that can be and that every legend names."""
     named = [set(re.findall(r"\{\{(\w+)\}\}", legend)) for legend in legends]
     shared = set.intersection(*named) if named else set()
     chosen = [

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "forget": ("local.forget", "remove what a running gateway holds of a subject"),
     "export": ("local.export", "print what a running gateway holds of a subject"),
     "fuzz": ("local.fuzz.command", "mutated input against everything that reads from outside"),
+    "audit": ("local.audit", "hold the locked dependencies against known vulnerabilities"),
     "bundle": ("local.bundle.command", "vendor, list and check what would be deployed"),
     "preview": (
         "local.rollout.preview",

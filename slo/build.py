@@ -12,6 +12,7 @@ from slo.analytics import sql
 from slo.grafana import grafana_contact_points, grafana_policies, grafana_rules
 from slo.loading import load_promises
 from slo.model import Promise
+from slo.notice_tests import notice_rule_test
 from slo.policy import Policy, load_policy
 from slo.prometheus import promise_group, service_group
 from slo.rule_tests import rule_test, service_rule_test
@@ -79,6 +80,7 @@ def generate_tests(sources: Sources, to_rules: str) -> dict[str, str]:
     if tested:
         rules = [f"{to_rules}/{name}.rules.yaml" for name in (tested[0].name, "service")]
         files["service.test.yaml"] = service_rule_test(tested[0], settings, sources.policy, rules)
+    files["notices.test.yaml"] = notice_rule_test(settings, f"{to_rules}/service.rules.yaml")
     return files
 
 

@@ -12,10 +12,11 @@ from lumigate.exposition.names import prometheus_label
 from slo import records, texts
 from slo.durations import held, promql
 from slo.model import CatalogEvents
-from slo.notices import NOTICES, TROUBLES, Notice, Trouble
+from slo.notices import NOTICES, TROUBLES, Notice
 from slo.promql import increases, increases_by, quoted
 from slo.rules import Alert, Record
 from slo.settings import Settings
+from slo.troubles import Trouble
 
 _ALL_OF_THEM: Final = 1.0
 

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lumigate.exposition.names import prometheus_label, prometheus_name
 from slo.durations import promql
 from slo.emissions import Emission, classes
 from slo.model import Counted
-from slo.notices import NOTICES, Notice, Trouble
+from slo.notices import NOTICES, Notice
 from slo.prometheus import heartbeat
 from slo.promql import quoted
 from slo.rules import to_yaml
 from slo.service_alerts import alert_prefix
 from slo.settings import Settings
 from slo.timeline import Sample, Segment, notation, per_step, running_total
+from slo.troubles import Trouble
 
 type History = Sequence[tuple[int, int]]
 """Good and bad events by step."""
-_OTHERS: int = 50
+_OTHERS: Final = 50
 """Good events a step of a neighbour that an alert tells apart."""
 
 
@@ -46,7 +47,8 @@ def notice_rule_test(settings: Settings, rule_file: str) -> str:
     tests = [
         _test(notice.trouble, settings, case)
         for notice in NOTICES
-        for case in (*_of_a_trouble(notice), *_neighbours(notice), *_counts_of_isolates(notice, settings))
+        for cases in (_of_a_trouble, _no_page, _neighbours, _counts_of_isolates)
+        for case in cases(notice)
     ]
     content = {"rule_files": [rule_file], "evaluation_interval": promql(step), "tests": tests}
     return to_yaml(content)
@@ -72,22 +74,20 @@ def first_step(notice: Notice, history: History, *, after: int = 0, holding: boo
 
 def _of_a_trouble(notice: Notice) -> list[_Case]:
     """Healthy, then in trouble, then healthy again: it fires, not before its time, and ends."""
-    bad = max(1, -(-notice.least // notice.lasting))
-    healthy, rest = Segment(steps=notice.window, good=100), Segment(steps=notice.window + 5, good=100)
-    trouble = Segment(steps=2 * notice.window, bad=100 if notice.share else bad)
+    healthy, after = (Segment(steps=notice.window + more, good=100) for more in (0, 5))
+    trouble = Segment(steps=2 * notice.window, bad=100 if notice.share else _least_a_step(notice))
     history = per_step([healthy, trouble])
     fires = first_step(notice, history)
     assert fires is not None, f"{notice.alert} never fires"
-    history = history[: fires + 3]
-    recovered = [*history, *per_step([rest])[1:]]
-    over = first_step(notice, recovered, after=fires + 1, holding=False)
+    ends = fires + 3
+    history = [*history[:ends], *per_step([after])[1:]]
+    over = first_step(notice, history, after=fires + 1, holding=False)
     assert over is not None, f"{notice.alert} never ends"
-    louder = [each for each in _same(notice) if notice.severity == "ticket" and each.severity == "page"]
-    cases = [
+    return [
         _Case(
-            name=f"a {notice.severity} after {fires - notice.window} steps of trouble, none {over - len(history) + 1} "
-            "after its end",
-            history=recovered[: over + 2],
+            name=f"a {notice.severity} after {fires - notice.window} steps of trouble, "
+            f"none {over - ends + 1} after its end",
+            history=history[: over + 2],
             firing=(
                 (fires - 1, notice, False),
                 (fires, notice, True),
@@ -96,92 +96,94 @@ def _of_a_trouble(notice: Notice) -> list[_Case]:
             ),
         )
     ]
-    for page in louder:
-        # the least trouble that is worth a ticket
-        good = int(2 / notice.share * notice.share / 3 / notice.share) if notice.share else 0
-        slow = [(0, 0)] * 2 + [(good, 1 if at % 2 else 0) for at in range(2 * notice.window)]
-        if not notice.share:
-            slow = [(0, 0)] * 2 + [(0, int(at in (0, 30))) for at in range(40)]
-        at = first_step(notice, slow)
-        assert at is not None, f"{notice.alert}: no ticket"
-        cases.append(
-            _Case(
-                name=f"a ticket after {at} steps of slow trouble, and no page",
-                history=slow[: at + 5],
-                firing=((at - 1, notice, False), (at, notice, True)),
-                never=(page,),
-            )
+
+
+def _no_page(notice: Notice) -> list[_Case]:
+    """What is worth a ticket only, where there is a page for the same: one bad event every other step, or fewer."""
+    pages = tuple(each for each in _same(notice) if each.severity == "page")
+    if notice.severity == "page" or not pages:
+        return []
+    if notice.share:
+        good = max(1, int((1 / notice.share - 1) / 1.5))
+        history = [(0, 0), *[(good, 0), (0, 1)] * notice.window]
+    else:
+        pause = [(0, 0)] * pages[0].window
+        history = [(0, 0), *[(0, 1), *pause] * notice.least]
+    at = first_step(notice, history)
+    assert at is not None, f"{notice.alert}: no ticket"
+    return [
+        _Case(
+            name=f"slow trouble: a ticket after {at} steps, and no page",
+            history=history[: at + 5],
+            firing=((at - 1, notice, False), (at, notice, True)),
+            never=pages,
         )
-    return cases
+    ]
 
 
 def _neighbours(notice: Notice) -> list[_Case]:
-    """What must wake nobody."""
-    every = _same(notice)
-    idle = Segment(steps=notice.window + 5)
-    least, lasting = min(n.least for n in every), min(n.lasting for n in every)
-    # as few steps as the trouble may last without a word, each as bad as can be
-    burst = [(0, 1000)] * (notice.lasting - 1)
+    """What must wake nobody; what is so for all notices of an event, over the longest window of them."""
+    same = _same(notice)
+    idle = per_step([Segment(steps=notice.window + 5)])
+    stray = min(each.least for each in same) - 1
+    longest = notice.window == max(each.window for each in same)
     found = [
-        _Case(name="idle: its series are there and do not move", history=per_step([idle]), never=every),
-        _Case(name="its series are absent", history=[(0, 0)] * notice.window, never=every, inputs=()),
+        _Case(name="idle: its series are there and do not move", history=idle, never=same),
+        _Case(name="its series are absent", history=idle, never=same, inputs=()),
         _Case(
-            name=f"a few stray events: {least - 1} in all",
-            history=[*per_step([Segment(steps=least - 1, bad=1), idle])],
-            never=every,
+            name=f"a few stray events: {stray} in all",
+            history=[*per_step([Segment(steps=stray, bad=1)]), *idle],
+            never=same,
         ),
     ]
-    if burst:
-        found += [
-            _Case(
-                name=f"brief: {len(burst)} steps of it, and then nothing at all",
-                history=[*per_step([Segment(steps=10)]), *burst, *per_step([idle])],
-                never=(notice,),
-            )
-        ]
-    if notice.share and all(each.share for each in every):
-        share = min(each.share for each in every)
-        good = int(1.2 * 10 / share * (1 - share)) + 1
-        below = [*per_step([Segment(steps=notice.window + 10, good=good, bad=10)])]
-        found.append(_Case(name=f"too small a share: 10 of {good + 10}", history=below, never=every))
+    found = found if longest else []
+    if notice.lasting > 1:
+        burst = [(0, 1000)] * (notice.lasting - 1)
+        name = f"brief: {len(burst)} steps of nothing but trouble, and then nothing at all"
+        found.append(_Case(name=name, history=[*idle, *burst, *idle], never=(notice,)))
+    if notice.share and longest:
+        share = min(each.share for each in same)
+        good = int(12 * (1 / share - 1)) + 1
+        below = per_step([Segment(steps=notice.window + 10, good=good, bad=10)])
+        found.append(_Case(name=f"too small a share: 10 of {good + 10}", history=below, never=same))
     for case in found:
         for each in case.never:
             assert first_step(each, case.history) is None, (each.alert, case.name)
-    del lasting
     return found
 
 
-def _counts_of_isolates(notice: Notice, settings: Settings) -> list[_Case]:
+def _counts_of_isolates(notice: Notice) -> list[_Case]:
     """Series without a zero at their beginning: new ones count whole; old ones in a new Prometheus do not."""
     if not notice.trouble.unsharded:
         return []
-    steps, bad = 2 * notice.window, -(-notice.least // notice.lasting)
-    history: History = [(0, 0)] * 5 + [(0, bad)] * steps
+    bad = _least_a_step(notice)
+    history: History = [(0, 0)] * 5 + [(0, bad)] * notice.window
     fires = first_step(notice, history)
     assert fires is not None
     isolates = tuple(
-        _input(notice.trouble, "bad", [*[None] * at, *[float(bad)] * (len(history) - at)], f"isolate-{at}")
-        for at in range(5, len(history))
+        _input(notice.trouble, "bad", [*[None] * at, *[float(bad)] * (fires + 1 - at)], f"isolate-{at}")
+        for at in range(5, fires + 1)
     )
-    old = (_input(notice.trouble, "bad", [1000.0] * len(history), "isolate-0"),)
-    firing = ((fires - 1, notice, False), (fires, notice, True))
-    del settings
+    old = _input(notice.trouble, "bad", [1000.0] * (notice.window + 5), "isolate-0")
     return [
         _Case(
             name="each of its events is in a new isolate's series, which begins with it",
             history=history[: fires + 1],
-            firing=firing,
-            inputs=tuple(
-                {"series": one["series"], "values": one["values"]} for one in isolates[: fires - 4]
-            ),
+            firing=((fires - 1, notice, False), (fires, notice, True)),
+            inputs=isolates,
         ),
         _Case(
             name="a Prometheus that starts anew sees what was counted long ago",
             history=[(0, 0)] * (notice.window + 5),
             never=_same(notice),
-            inputs=old,
+            inputs=(old,),
         ),
     ]
+
+
+def _least_a_step(notice: Notice) -> int:
+    """So many bad events a step that there are just enough when they have lasted."""
+    return -(-notice.least // notice.lasting)
 
 
 def _same(notice: Notice) -> tuple[Notice, ...]:
@@ -249,7 +251,9 @@ def _name(emission: Emission, trouble: Trouble, instance: str, value: str) -> st
         *((prometheus_label(attribute.key), value) for attribute in trouble.by),
         ("service_instance_id", instance),
     ]
-    return f"{prometheus_name(emission.metric)}{{{','.join(f'{key}={quoted(text)}' for key, text in labels)}}}"
+    return (
+        f"{prometheus_name(emission.metric)}{{{','.join(f'{key}={quoted(text)}' for key, text in labels)}}}"
+    )
 
 
 def _firing(prefix: str, notice: Notice) -> str:

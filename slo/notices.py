@@ -15,25 +15,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from lumigate import catalog
-from lumigate.telemetry import self_metrics
-from lumigate.telemetry.schema import Attribute, Metric
-from slo.model import CatalogEvents, Condition, Selection
+from slo.troubles import (
+    CREDENTIAL_STORE,
+    EXPORTS,
+    IMPORTS,
+    KEY_SET,
+    LEDGER,
+    LOST,
+    RATE_LIMITER,
+    SETTLEMENTS,
+    UNPRICED,
+    Trouble,
+)
 from slo.windows import Severity
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """Events that are bad, and all of their kind where a share of them matters; told apart by attributes, if any.
-
-    `unsharded`: written by isolates that export by themselves, whose series begin with what they counted first.
-    """
-
-    event: str
-    bad: CatalogEvents
-    all: CatalogEvents | None = None
-    by: tuple[Attribute, ...] = ()
-    unsharded: bool = False
+_VANISHED: Final = (
+    "They exceed CPU or memory, or throw, before their request is counted: the promises do not see them."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,79 +51,9 @@ class Notice:
     runbook: str
 
 
-def _events(*selections: Selection) -> CatalogEvents:
-    return CatalogEvents(selections=selections)
-
-
-def _of(metric: Metric, *conditions: Condition) -> Selection:
-    return Selection(metric=metric, where=conditions)
-
-
-def _is(attribute: Attribute, *values: str) -> Condition:
-    return Condition(key=attribute.key, values=values)
-
-
-def _is_not(attribute: Attribute, *values: str) -> Condition:
-    return Condition(key=attribute.key, values=values, negated=True)
-
-
-def _attribute(metric: Metric, key: str) -> Attribute:
-    return next(attribute for attribute in metric.attributes if attribute.key == key)
-
-
-_KEY_SET: Final = Trouble(
-    event="key-set",
-    bad=_events(_of(catalog.KEY_SET_FETCHES, _is_not(catalog.KEY_SET_RESULT, "ok"))),
-    all=_events(_of(catalog.KEY_SET_FETCHES)),
-)
-_BY_KEY: Final = _is(catalog.AUTH_METHOD, "api_key")
-# A token that the deny list did not clear is counted by both metrics where settings close the door: once here.
-_CREDENTIAL_STORE: Final = Trouble(
-    event="credential-store",
-    bad=_events(
-        _of(catalog.REVOCATION_CHECKS, _is(catalog.REVOCATION_RESULT, "unavailable")),
-        _of(catalog.AUTH_CHECKS, _BY_KEY, _is(catalog.AUTH_REASON, "store_unavailable")),
-    ),
-    all=_events(_of(catalog.REVOCATION_CHECKS), _of(catalog.AUTH_CHECKS, _BY_KEY)),
-)
-_LEDGER: Final = Trouble(
-    event="tenant-ledger",
-    bad=_events(_of(catalog.LEDGER_DECISIONS, _is(catalog.LEDGER_RESULT, "unavailable"))),
-    all=_events(_of(catalog.LEDGER_DECISIONS)),
-)
-_SETTLEMENTS: Final = Trouble(
-    event="settlements",
-    bad=_events(_of(catalog.LEDGER_SETTLEMENTS, _is(catalog.SETTLEMENT, "lost"))),
-    all=_events(_of(catalog.LEDGER_SETTLEMENTS)),
-)
-_RATE_LIMITER: Final = Trouble(
-    event="rate-limiter",
-    bad=_events(_of(catalog.RATE_LIMIT_DECISIONS, _is(catalog.LIMIT_RESULT, "unavailable"))),
-    all=_events(_of(catalog.RATE_LIMIT_DECISIONS)),
-)
-_EXPORT_RESULT: Final = _attribute(self_metrics.EXPORT_REQUESTS, "result")
-_EXPORTS: Final = Trouble(
-    event="exports",
-    bad=_events(_of(self_metrics.EXPORT_REQUESTS, _is_not(_EXPORT_RESULT, "ok", "partial"))),
-    all=_events(_of(self_metrics.EXPORT_REQUESTS)),
-    by=tuple(_attribute(self_metrics.EXPORT_REQUESTS, key) for key in ("destination", "signal")),
-)
-_UNPRICED: Final = Trouble(event="unpriced", bad=_events(_of(catalog.LLM_UNPRICED)))
-_IMPORTS: Final = Trouble(event="imports", bad=_events(_of(catalog.IMPORT_FAILURES)), unsharded=True)
-# A client that leaves ends its invocation as well.
-_ENDED_BY_US: Final = _of(
-    catalog.LOST_INVOCATIONS, _is_not(catalog.WORKER_OUTCOME, "canceled", "responseStreamDisconnected")
-)
-_LOST: Final = Trouble(
-    event="lost-invocations",
-    bad=_events(_ENDED_BY_US),
-    all=_events(_ENDED_BY_US, _of(catalog.OUTCOMES)),
-    unsharded=True,
-)
-
 NOTICES: Final = (
     Notice(
-        trouble=_KEY_SET,
+        trouble=KEY_SET,
         alert="KeySetUnavailable",
         severity="page",
         window=10,
@@ -139,7 +67,7 @@ NOTICES: Final = (
         runbook="key-set",
     ),
     Notice(
-        trouble=_KEY_SET,
+        trouble=KEY_SET,
         alert="KeySetFailing",
         severity="ticket",
         window=60,
@@ -153,7 +81,7 @@ NOTICES: Final = (
         runbook="key-set",
     ),
     Notice(
-        trouble=_CREDENTIAL_STORE,
+        trouble=CREDENTIAL_STORE,
         alert="CredentialStoreUnavailable",
         severity="page",
         window=10,
@@ -167,7 +95,7 @@ NOTICES: Final = (
         runbook="credential-store",
     ),
     Notice(
-        trouble=_LEDGER,
+        trouble=LEDGER,
         alert="TenantLedgerUnavailable",
         severity="page",
         window=10,
@@ -180,12 +108,12 @@ NOTICES: Final = (
         runbook="tenant-ledger",
     ),
     Notice(
-        trouble=_SETTLEMENTS,
+        trouble=SETTLEMENTS,
         alert="SettlementsLost",
         severity="ticket",
         window=60,
         least=10,
-        lasting=3,
+        lasting=1,
         recent=60,
         share=0.01,
         summary="{{ $value | humanizePercentage }} of the settlements never reached their ledger.",
@@ -193,7 +121,7 @@ NOTICES: Final = (
         runbook="tenant-ledger",
     ),
     Notice(
-        trouble=_RATE_LIMITER,
+        trouble=RATE_LIMITER,
         alert="RateLimiterUnavailable",
         severity="ticket",
         window=15,
@@ -207,7 +135,7 @@ NOTICES: Final = (
         runbook="rate-limiter",
     ),
     Notice(
-        trouble=_EXPORTS,
+        trouble=EXPORTS,
         alert="ExportsFailing",
         severity="ticket",
         window=30,
@@ -216,12 +144,12 @@ NOTICES: Final = (
         recent=15,
         share=1.0,
         summary="{{ $labels.destination }} has taken no {{ $labels.signal }} for 30 minutes.",
-        description="They wait in the isolates, behind an open breaker, and are gone uncounted when an isolate goes: the "
-        "promise on delivered telemetry sees only what was dropped for want of room.",
+        description="They wait in the isolates, behind an open breaker, and are gone uncounted when an isolate goes: "
+        "the promise on delivered telemetry sees only what was dropped for want of room.",
         runbook="exports-failing",
     ),
     Notice(
-        trouble=_UNPRICED,
+        trouble=UNPRICED,
         alert="ModelsUnpriced",
         severity="ticket",
         window=360,
@@ -233,7 +161,7 @@ NOTICES: Final = (
         runbook="unpriced-models",
     ),
     Notice(
-        trouble=_IMPORTS,
+        trouble=IMPORTS,
         alert="ImportsFail",
         severity="page",
         window=10,
@@ -246,7 +174,7 @@ NOTICES: Final = (
         runbook="import-failures",
     ),
     Notice(
-        trouble=_IMPORTS,
+        trouble=IMPORTS,
         alert="ImportsFail",
         severity="ticket",
         window=60,
@@ -258,7 +186,7 @@ NOTICES: Final = (
         runbook="import-failures",
     ),
     Notice(
-        trouble=_LOST,
+        trouble=LOST,
         alert="InvocationsLost",
         severity="page",
         window=10,
@@ -267,11 +195,11 @@ NOTICES: Final = (
         recent=5,
         share=0.02,
         summary="{{ $value | humanizePercentage }} of the invocations are ended by the runtime.",
-        description="They exceed CPU or memory, or throw, before their request is counted: the promises do not see them.",
+        description=_VANISHED,
         runbook="lost-invocations",
     ),
     Notice(
-        trouble=_LOST,
+        trouble=LOST,
         alert="InvocationsLost",
         severity="ticket",
         window=60,
@@ -280,7 +208,7 @@ NOTICES: Final = (
         recent=15,
         share=0.001,
         summary="{{ $value | humanizePercentage }} of the invocations are ended by the runtime.",
-        description="They exceed CPU or memory, or throw, before their request is counted: the promises do not see them.",
+        description=_VANISHED,
         runbook="lost-invocations",
     ),
 )

@@ -1,4 +1,4 @@
-"""The names of what is recorded, each with `service` and `slo` (or `event`): what dashboards, alerts and `slo status` read."""
+"""The names of what is recorded, by `service` and `slo` (or `event`): what dashboards, alerts and `slo status` read."""
 
 from __future__ import annotations
 

@@ -79,4 +79,6 @@ def known_labels() -> dict[str, frozenset[str]]:
     recorded = (
         value for value in vars(records).values() if isinstance(value, str) and value.startswith("slo:")
     )
-    return found | dict.fromkeys(recorded, frozenset({records.SERVICE, records.SLO, records.WINDOW, records.EVENT}))
+    return found | dict.fromkeys(
+        recorded, frozenset({records.SERVICE, records.SLO, records.WINDOW, records.EVENT})
+    )

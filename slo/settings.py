@@ -23,7 +23,7 @@ type Url = Annotated[str, AfterValidator(_url)]
 
 
 class Dashboards(BaseModel):
-    """Grafana, and the dashboard that shows the cause of a promise's or another event's alert; `slo` is the one for all the others."""
+    """Grafana, and the dashboard that shows the cause of an alert, by promise or event; `slo` is for all the others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

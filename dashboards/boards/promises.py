@@ -7,6 +7,7 @@ from itertools import groupby
 
 from dashboards import palette
 from dashboards.boards import uids
+from dashboards.boards.limits import Limits
 from dashboards.links import link
 from dashboards.panels import Sized, lines, stat, states, table
 from dashboards.targets import at_the_end, prom
@@ -46,9 +47,10 @@ def fastest(promises: Sequence[Promise], step: float) -> str:
     return " or ".join(everything(records.BURN_RATE, list(group), window=label) for label, group in by_window)
 
 
-def overview(promises: Sequence[Promise], step: float = STEP_SECONDS) -> list[Sized]:
+def overview(promises: Sequence[Promise], limits: Limits, step: float = STEP_SECONDS) -> list[Sized]:
     """The first promise in numbers, and all of them side by side."""
     first = next(promise for promise in promises if promise.name == "availability")
+    links = limits.links(first.name)
     window = first.tiers(step)[0].long_label
     return [
         stat(
@@ -62,7 +64,7 @@ def overview(promises: Sequence[Promise], step: float = STEP_SECONDS) -> list[Si
             decimals=3,
             nothing="no rules",
             width=6,
-            links=_TO_SLO,
+            links=links,
         ),
         stat(
             "Budget left",
@@ -74,7 +76,7 @@ def overview(promises: Sequence[Promise], step: float = STEP_SECONDS) -> list[Si
             falling=True,
             nothing="no rules",
             width=6,
-            links=_TO_SLO,
+            links=links,
         ),
         stat(
             "Burn rate",
@@ -87,7 +89,7 @@ def overview(promises: Sequence[Promise], step: float = STEP_SECONDS) -> list[Si
             decimals=1,
             nothing="no rules",
             width=6,
-            links=_TO_SLO,
+            links=links,
         ),
         stat(
             "Budget lasts",
@@ -99,7 +101,7 @@ def overview(promises: Sequence[Promise], step: float = STEP_SECONDS) -> list[Si
             falling=True,
             nothing="not burning",
             width=6,
-            links=_TO_SLO,
+            links=links,
         ),
         standings(promises, step),
     ]
@@ -178,7 +180,7 @@ def burn_rates(promise: Promise | None, tiers: Sequence[Tier]) -> Sized:
     )
 
 
-def alerts(promise: Promise, tiers: Sequence[Tier]) -> Sized:
+def alerts(promise: Promise, tiers: Sequence[Tier], limits: Limits) -> Sized:
     """Which tier's condition holds, whoever evaluates the alerts."""
 
     def holds(tier: Tier) -> str:
@@ -199,5 +201,5 @@ def alerts(promise: Promise, tiers: Sequence[Tier]) -> Sized:
         *(prom(holds(tier), f"{tier.severity}: {tier.factor:g} over {tier.long_label}") for tier in tiers),
         values={0: ("quiet", palette.GOOD), 1: ("firing", palette.BAD)},
         width=8,
-        links=_TO_SLO,
+        links=limits.links(promise.name),
     )

@@ -9,6 +9,7 @@ from dashboards import sql
 from dashboards.board import Board, Row, deploys
 from dashboards.boards import promises as parts
 from dashboards.boards import uids
+from dashboards.boards.limits import Limits
 from dashboards.links import link
 from dashboards.panels import Sized, table
 from dashboards.promql import RANGE, legend
@@ -25,7 +26,9 @@ _SHOWN_LABELS = 3
 _PLUGIN = "vertamedia-clickhouse-datasource"
 
 
-def board(promises: Sequence[Promise], default_dataset: str, step: float = parts.STEP_SECONDS) -> Board:
+def board(
+    promises: Sequence[Promise], limits: Limits, default_dataset: str, step: float = parts.STEP_SECONDS
+) -> Board:
     tiers = max((one.tiers(step) for one in promises), key=len)
     return Board(
         uid=uids.SLO,
@@ -45,14 +48,14 @@ def board(promises: Sequence[Promise], default_dataset: str, step: float = parts
         rows=[
             Row(title="All promises", panels=[parts.standings(promises, step)]),
             Row(title="Chosen: $slo", panels=[parts.burn_down(), parts.burn_rates(None, tiers)]),
-            *(Row(title=one.title, panels=_row(one, step), collapsed=True) for one in promises),
+            *(Row(title=one.title, panels=_row(one, limits, step), collapsed=True) for one in promises),
         ],
     )
 
 
-def _row(one: Promise, step: float) -> list[Sized]:
+def _row(one: Promise, limits: Limits, step: float) -> list[Sized]:
     tiers = one.tiers(step)
-    found = [parts.burn_down(one), parts.burn_rates(one, tiers), parts.alerts(one, tiers)]
+    found = [parts.burn_down(one), parts.burn_rates(one, tiers), parts.alerts(one, tiers, limits)]
     if (worst := _where_from(one)) is not None:
         found.append(worst)
     if one.points is not None:

@@ -131,6 +131,15 @@ class ProviderAccess(Frozen):
     api: str = "openai"
     headers: tuple[tuple[str, SecretStr], ...] = ()
 
+    def without_secrets(self, text: str) -> str:
+        """A text of the provider's, with whatever it quotes of its credentials taken out."""
+        own = (self.api_key, *(value for _, value in self.headers))
+        for secret in (value.get_secret_value() for value in own if value is not None):
+            for part in (secret, secret.removeprefix("Bearer ")):
+                if part:
+                    text = text.replace(part, "[key]")
+        return text
+
     def header_values(self) -> dict[str, str]:
         """Headers that every call carries beside the provider's own; secrets in the clear."""
         return {name: value.get_secret_value() for name, value in self.headers}

@@ -20,7 +20,6 @@ from tests.blackbox.conftest import _mocks
 from tests.collector import Collector, running_collector
 from tests.pyodide.production import production_host
 
-
 COLLECTOR = "http://collector.invalid"
 """In a setting: the address of the collector that is started."""
 

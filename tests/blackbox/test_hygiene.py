@@ -115,7 +115,7 @@ def _web() -> Iterator[Web]:
             self.send_response(200)
             self.end_headers()
 
-        do_POST = do_HEAD = do_GET
+        do_POST = do_HEAD = do_GET  # noqa: N815 - names of `http.server`
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -130,7 +130,7 @@ def _web() -> Iterator[Web]:
             self.send_header("content-length", "0")
             self.end_headers()
 
-        do_POST = do_HEAD = do_GET
+        do_POST = do_HEAD = do_GET  # noqa: N815 - names of `http.server`
 
     servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler) for handler in (Elsewhere, Trap)]
     urls = [f"http://127.0.0.1:{server.server_port}" for server in servers]

@@ -17,12 +17,14 @@ from local.runtime.development import METRICS_TOKEN
 from local.runtime.embedded import EmbeddedRuntime
 from local.runtime.in_thread import RuntimeInThread, run_in_thread
 from lumigate.auth import key_set
+from lumigate.cache import breaker
 from slo.build import Sources
 from slo.durations import promql
 from slo.prometheus import promise_group, service_group
 from slo.rules import rule_file
 from tests.dashboards.collector import collecting
 from tests.dashboards.mix import RATE_LIMIT, Mix, settings
+from tests.dashboards.occasions import BREAKER_PAUSE_SECONDS
 from tests.ports import free_port
 from tests.slo.promtool import tool
 
@@ -109,6 +111,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         collector = everything.enter_context(collecting())
         broken = everything.enter_context(collecting())
         broken.status = 500
+        patched = everything.enter_context(pytest.MonkeyPatch.context())
+        patched.setattr(breaker, "FIRST_PAUSE_NS", int(BREAKER_PAUSE_SECONDS * 1e9))
         runtime = EmbeddedRuntime(
             settings(collector, f"{broken.url}/v1"), cron_seconds=STEP, rate_limit=RATE_LIMIT
         )
@@ -155,7 +159,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             mix.run()
         _until(
             found,
-            f"sum(http_server_request_duration_seconds_count) >= {mix.sent['requests'] + mix.sent['models']}",
+            f"sum(http_server_request_duration_seconds_count) >= {mix.all_sent}",
         )
         _until(found, "sum(lumigate_worker_lost_invocations_total) > 0")
         time.sleep(4 * STEP)

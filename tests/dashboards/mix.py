@@ -27,7 +27,9 @@ from lumigate.telemetry import self_metrics as own
 from lumigate.telemetry.records import DELTA, MetricData, NumberPoint, Scope
 from lumigate.telemetry.schema import Metric
 from lumigate.telemetry.streams import OVERFLOW
+from tests.dashboards import occasions
 from tests.dashboards.collector import SwitchedCollector
+from tests.dashboards.occasions import Occasions
 
 CHAT: Final = "/v1/chat/completions"
 RATE_LIMIT: Final = 150
@@ -58,19 +60,24 @@ def settings(collector: SwitchedCollector, nowhere: str) -> dict[str, Any]:
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "30",
         "METRICS_SCRAPE_HOLD_SECONDS": "3",
         "METRICS_EXPORT_SECONDS": "1",
-        "MODELS": json.dumps(MODELS),
+        "MODELS": json.dumps(MODELS | occasions.MODELS),
         "PROVIDERS": json.dumps({"broken": {"base_url": nowhere}}),
         "BROKEN_API_KEY": "sk-broken",
         "ROUTING_WEIGHTS": "quality=100",
-        "RETRY_ATTEMPTS": "1",
         "CACHE_L1_BYTES": "6000",
         "PRIVACY_POLICY": "mask",
         "METRICS_TOKEN": "local-metrics",
+        **occasions.SETTINGS,
     }
 
 
 class Mix:
     """Sends, and remembers what it sent."""
+
+    @property
+    def all_sent(self) -> int:
+        """Every request, whatever for."""
+        return self.sent["requests"] + self.sent["models"] + self.sent["others"]
 
     def __init__(self, running: RuntimeInThread, collector: SwitchedCollector) -> None:
         self.sent: Counter[str] = Counter()
@@ -82,10 +89,11 @@ class Mix:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        """All of it, in about eight seconds."""
+        """All of it, in about a quarter of a minute."""
         issuer = self._running.runtime.issuer
         self._without_keys()
         self._good()
+        Occasions(self._running, self._client, self.sent).run()
         self._bad()
         issuer.failing_status = 503  # the key set is old by now, and cannot be had anew
         self.say("fast", tenant="acme")
@@ -205,7 +213,12 @@ class Mix:
             _counted(
                 catalog.CACHE_LOOKUPS, 1, **{"lumigate.cache.tier": "l2", "lumigate.cache.result": "error"}
             ),
-            _counted(catalog.RATE_LIMIT_DECISIONS, 1, **{"lumigate.rate_limit.result": "unavailable"}),
+            _counted(
+                catalog.RATE_LIMIT_DECISIONS,
+                1,
+                **{"lumigate.rate_limit.wall": "key", "lumigate.rate_limit.result": "unavailable"},
+            ),
+            _counted(catalog.LEDGER_EXPIRED, 1),
             _counted(catalog.LLM_CACHE_READ_TOKENS, 64, **{OVERFLOW: True}),
             _counted(catalog.LLM_CACHE_WRITE_TOKENS, 64, **{"gen_ai.provider.name": "anthropic"}),
             _counted(catalog.LLM_REASONING_TOKENS, 64, **{"gen_ai.provider.name": "openai"}),

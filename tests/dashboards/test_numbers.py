@@ -12,6 +12,9 @@ from collections.abc import Callable
 import pytest
 
 from dashboards import build
+from dashboards.boards.limits import Limits
+from dashboards.boards.promises import alerts
+from lumigate.llm import price_table
 from tests.dashboards.conftest import Run
 from tests.dashboards.filled import promql, queries
 from tests.dashboards.mix import SLOW_MS
@@ -46,7 +49,7 @@ def about(value: float) -> object:
 
 def test_requests_in_range_are_those_that_were_sent(run: Run, show: Show) -> None:
     (number,) = show("service", "Requests in range").values()
-    assert number == about(run.mix.sent["requests"] + run.mix.sent["models"])
+    assert number == about(run.mix.all_sent)
 
 
 def test_errors_by_code_are_those_that_were_provoked(run: Run, show: Show) -> None:
@@ -54,7 +57,7 @@ def test_errors_by_code_are_those_that_were_provoked(run: Run, show: Show) -> No
     sent = run.mix.sent
     assert found["token_missing", "401"] == about(7)
     assert found["token_expired", "401"] == about(5)
-    assert found["rate_limited", "429"] == about(sent["limited"])
+    assert found["rate_limited", "429"] == about(sent["limited"] + sent["limit refused"])
     assert found["upstream_failed", "502"] == about(sent["failed"])
     assert found["geo_denied", "403"] == about(sent["geo_denied"])
     assert found["keys_unavailable", "503"] == about(sent["keys_unavailable"])
@@ -76,7 +79,7 @@ def test_availability_is_that_of_the_records(run: Run, show: Show) -> None:
 
 
 def test_the_hit_rate_is_that_of_the_answers(run: Run, show: Show) -> None:
-    hits = run.number('sum(lumigate_cache_outcomes_total{lumigate_cache_outcome=~"hit-.*"})')
+    hits = run.number('sum(lumigate_cache_outcomes_total{lumigate_cache_outcome=~"(hit|stale|near)-.*"})')
     misses = run.number('sum(lumigate_cache_outcomes_total{lumigate_cache_outcome="miss"})')
     (rate,) = show("cache", "Hit rate").values()
     assert hits >= 10
@@ -134,9 +137,8 @@ def test_alerts_that_would_fire_are_told_by_tier(run: Run, show: Show) -> None:
     """Every accepted failure came at once, so the long tiers of availability burn."""
     promise = next(p for p in run.sources.promises if p.name == "availability")
     tiers = promise.tiers(run.sources.settings.step_seconds)
-    from dashboards.boards.promises import alerts
-
-    panel = alerts(promise, tiers).panel
+    limits = Limits(run.sources.promises, run.sources.settings.runbook_url)
+    panel = alerts(promise, tiers, limits).panel
     states = [run.number(promql(target.expr)) for target in panel.targets]
     assert set(states) <= {0, 1}
     assert states[-1] == 1
@@ -152,3 +154,131 @@ def test_exemplars_of_a_panel_are_traces(run: Run) -> None:
     labels = [one["labels"] for series in answer["data"] for one in series["exemplars"]]
     assert labels
     assert all(len(label["trace_id"]) == 32 for label in labels), "what the data source links to Tempo"
+
+
+# --- rarer occasions
+
+
+def test_retries_and_hedges_are_those_that_were_provoked(run: Run, show: Show) -> None:
+    by = ("gen_ai_provider_name", "gen_ai_request_model")
+    shares = show("models", "Retries by model", *by)
+    assert shares["openai", "shaky-1"] == pytest.approx(0.5), "each of them was asked twice"
+    assert ("openai", "slow-1") not in shares
+    assert (
+        run.number('sum(lumigate_llm_retries_total{gen_ai_request_model="shaky-1"})')
+        == run.mix.sent["retries"]
+    )
+    result = "lumigate_llm_hedge_result"
+    for word in ("won", "lost"):
+        told = run.number(
+            f'sum(lumigate_llm_hedges_total{{{result}="{word}",gen_ai_request_model="swift-1"}})'
+        )
+        assert told == run.mix.sent[f"hedges {word}"], word
+    assert show("models", "Hedges", result)["won",] > show("models", "Hedges", result)["lost",] > 0
+
+
+def test_a_breaker_that_opens_is_seen_to_close_again(run: Run) -> None:
+    """Over the whole run: the state while requests pass a provider over is 2, and 0 when all is well."""
+    (text,) = [
+        promql(q.text).replace("[2m]", "[2s]")
+        for q in queries(build.dashboards(run.sources), "prometheus")
+        if q.panel == "Breakers" and q.dashboard == "models.json"
+    ]
+    seen = {
+        series["metric"]["gen_ai_provider_name"]: {float(value) for _, value in series["values"]}
+        for series in run.over_time(text)
+    }
+    assert {0, 2} <= seen["openai"] <= {0, 1, 2}
+    assert 2 in seen["other"]
+
+
+def test_prices_are_told_by_whose_they_are(run: Run, show: Show) -> None:
+    found = show("models", "Whose prices", "lumigate_llm_price_source")
+    ((version, calls),) = [(source, n) for (source,), n in found.items() if source != "settings"]
+    assert calls == about(run.mix.sent["by the built-in prices"])
+    assert version == price_table.SOURCE
+    assert found["settings",] > calls
+    unpriced = show("models", "Models without a price", "gen_ai_provider_name", "gen_ai_request_model")
+    assert unpriced == {("openai", "unpriced-1"): about(3)}
+
+
+def test_savings_are_what_the_answers_cost_the_first_time(run: Run, show: Show) -> None:
+    model = 'gen_ai_request_model="kept-1"'
+    saved = run.number(f"sum(lumigate_cache_saved_cost_total{{{model}}})")
+    spent, calls = (
+        run.number(f"sum({name}{{{model}}})")
+        for name in ("lumigate_llm_cost_total", "gen_ai_client_inference_duration_seconds_count")
+    )
+    assert saved >= run.mix.sent["saved hits"] * spent / calls * 0.5
+    (dollars,) = show("cache", "Dollars saved").values()
+    assert dollars == pytest.approx(run.number("sum(lumigate_cache_saved_cost_total)"), rel=EXTRAPOLATED)
+    (tokens,) = show("cache", "Tokens saved").values()
+    assert tokens == pytest.approx(run.number("sum(lumigate_cache_saved_tokens_total)"), rel=EXTRAPOLATED)
+
+
+def test_hits_are_told_by_route_tier_and_kind(run: Run, show: Show) -> None:
+    by = ("http_route", "lumigate_cache_outcome")
+    shares = show("cache", "Hit rate by route and tier", *by)
+    (whole,) = (
+        value
+        for (route,), value in show("cache", "Hit rate by route", "http_route").items()
+        if "chat" in route
+    )
+    of_chat = {outcome: value for (route, outcome), value in shares.items() if "chat" in route}
+    assert sum(of_chat.values()) == pytest.approx(whole)
+    assert {"hit-l1", "hit-l2", "stale-l1"} <= set(of_chat)
+    told = 'sum(lumigate_cache_outcomes_total{lumigate_cache_outcome=~"%s-.*"})'
+    assert run.number(told % "stale") == run.mix.sent["stale"]
+    assert run.number(told % "near") == run.mix.sent["near"]
+
+
+def test_a_tier_that_fails_is_skipped_and_comes_back(show: Show) -> None:
+    changes = show("cache", "Breakers of tiers", "lumigate_cache_tier", "lumigate_cache_breaker")
+    assert {("l3", "open"), ("l3", "half_open"), ("l3", "closed")} <= set(changes)
+    lookups = show("cache", "Lookups by tier and result", "lumigate_cache_tier", "lumigate_cache_result")
+    assert lookups["l3", "error"] > 0
+    assert lookups["l3", "skipped"] > 0
+
+
+def test_budgets_and_limits_refuse_what_was_counted(run: Run, show: Show) -> None:
+    sent = run.mix.sent
+    assert 0 < sent["budget refused"] < 12
+    assert show("access", "Refused for want of budget") == {(): about(sent["budget refused"])}
+    assert sent["limit refused"] == 4
+    assert show("access", "Refused by an exact limit") == {(): about(4)}
+    by = ("lumigate_tenant_class", "lumigate_budget_period")
+    p95 = show("access", "Spent of the budget, by class of tenant", *by)
+    assert set(p95) == {("trial", "day")}
+    assert 0.8 < p95["trial", "day"] <= 1
+    (nearly,) = show("access", "Requests of tenants that have spent 90 %", *by).values()
+    assert 0 < nearly < 1
+
+
+def test_revocations_scopes_and_regions_are_told(run: Run, show: Show) -> None:
+    sent = run.mix.sent
+    assert show("access", "Revoked tokens shown") == {(): about(sent["revoked"])}
+    assert show("access", "Scopes missing") == {(): about(sent["scopes missing"])}
+    by = ("lumigate_region_source", "lumigate_region_result")
+    assert {("header", "confined"), ("tenant", "confined"), ("header", "refused")} == set(
+        show("access", "Bound to a region", *by)
+    )
+    refused = show("access", "Refused by a policy", "error_type")
+    assert {("geo_denied",), ("region_unavailable",)} <= set(refused)
+
+
+def test_a_key_set_that_fails_is_no_longer_good(run: Run) -> None:
+    (text,) = [
+        promql(q.text).replace("[2m]", "[2s]")
+        for q in queries(build.dashboards(run.sources), "prometheus")
+        if q.panel == "Key set"
+    ]
+    (series,) = run.over_time(text)
+    assert {float(value) for _, value in series["values"]} >= {0, 2}
+
+
+def test_sessions_are_told(run: Run, show: Show) -> None:
+    by = ("lumigate_session_operation", "lumigate_session_result")
+    operations = show("service", "Operations on sessions", *by)
+    assert {("create", "ok"), ("message", "ok"), ("read", "not_found"), ("delete", "ok")} <= set(operations)
+    assert run.number("sum(lumigate_session_turns_dropped_total)") == run.mix.sent["turns dropped"]
+    assert run.number("sum(lumigate_session_wait_seconds_count)") == run.mix.sent["messages"]

@@ -54,7 +54,7 @@ def test_a_page_mutes_the_ticket_for_the_same_and_silence_mutes_everything() -> 
     assert by_page == {
         "source_matchers": ['severity="page"'],
         "target_matchers": ['severity="ticket"'],
-        "equal": ["service", "slo"],
+        "equal": ["service", "slo", "event"],
     }
     assert by_silence["source_matchers"] == ['alertname="LumigateTelemetrySilent"']
     assert by_silence["equal"] == ["service"]

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from dashboards.boards.access.queries import Q
+from dashboards.boards.limits import Limits
+from dashboards.boards.onward import TO_EXPLORE, TO_POINTS
 from dashboards.panels import Sized, stat
 from dashboards.promql import at_least_zero, ratio, unless, where
 from dashboards.targets import at_the_end, prom
-from dashboards.boards.limits import Limits
-from dashboards.boards.onward import TO_EXPLORE, TO_POINTS, TO_SLO
-from lumigate.catalog import (AUTH_CHECKS, AUTH_DURATION, AUTH_REASON, AUTH_RESULT, KEY_SET_FETCHES, KEY_SET_RESULT, LIMIT_RESULT, RATE_LIMIT_DECISIONS)
-from dashboards.boards.access.queries import Q
+from lumigate.catalog import (
+    AUTH_CHECKS,
+    AUTH_DURATION,
+    AUTH_REASON,
+    AUTH_RESULT,
+    KEY_SET_FETCHES,
+    KEY_SET_RESULT,
+    LEDGER_DECISIONS,
+    LEDGER_LIMIT,
+    LIMIT_RESULT,
+    POLICY_DECISIONS,
+    POLICY_RESULT,
+    RATE_LIMIT_DECISIONS,
+    REVOCATION_CHECKS,
+    REVOCATION_RESULT,
+)
 
-OUR_FAULT = ("keys_unavailable", "store_unavailable")
+_OUR_FAULT = ("keys_unavailable", "store_unavailable")
 
 
 def numbers(limits: Limits) -> list[Sized]:
@@ -31,7 +46,7 @@ def numbers(limits: Limits) -> list[Sized]:
             "Denied for want of keys",
             "Checks over the range that failed because keys or the store could not be had. Bad: any: these callers "
             "did nothing wrong.",
-            at_the_end(at_least_zero(Q.grown(AUTH_CHECKS, where(AUTH_REASON, *OUR_FAULT)))),
+            at_the_end(at_least_zero(Q.grown(AUTH_CHECKS, where(AUTH_REASON, *_OUR_FAULT)))),
             unit="short",
             bad=1,
             decimals=0,
@@ -71,8 +86,8 @@ def numbers(limits: Limits) -> list[Sized]:
         ),
         stat(
             "Limiter not answering",
-            "Decisions over the range that the limiter could not make; those requests pass. Bad: any that last: there "
-            "is no limit then.",
+            "Decisions over the range that the limiter could not make; RATE_LIMIT_FAILURE says whether those requests "
+            "pass. Bad: any that last.",
             at_the_end(at_least_zero(Q.grown(RATE_LIMIT_DECISIONS, where(LIMIT_RESULT, "unavailable")))),
             unit="short",
             bad=1,
@@ -88,6 +103,52 @@ def numbers(limits: Limits) -> list[Sized]:
             warning=limits.at_most("token-checks"),
             bad=10 * limits.at_most("token-checks"),
             nothing="no checks",
-            links=TO_SLO,
+            links=limits.links("token-checks"),
+        ),
+        stat(
+            "Refused for want of budget",
+            "Requests over the range that a tenant's ledger refused because its day or month is spent. Bad: a tenant "
+            "that did not expect it: look at its spending before it asks.",
+            at_the_end(at_least_zero(Q.grown(LEDGER_DECISIONS, where(LEDGER_LIMIT, "day", "month")))),
+            unit="short",
+            warning=1,
+            decimals=0,
+            width=6,
+            links=TO_POINTS,
+        ),
+        stat(
+            "Refused by an exact limit",
+            "Requests over the range beyond a tenant's requests or tokens a minute, or behind its own reservations. "
+            "Bad: a tenant that is refused all day: its limit does not fit it.",
+            at_the_end(
+                at_least_zero(
+                    Q.grown(LEDGER_DECISIONS, where(LEDGER_LIMIT, "requests", "tokens", "in_progress"))
+                )
+            ),
+            unit="short",
+            warning=1,
+            decimals=0,
+            width=6,
+            links=TO_POINTS,
+        ),
+        stat(
+            "Revoked tokens shown",
+            "Tokens over the range that are on the deny list. Bad: many: whoever has them goes on trying.",
+            at_the_end(at_least_zero(Q.grown(REVOCATION_CHECKS, where(REVOCATION_RESULT, "revoked")))),
+            unit="short",
+            warning=1,
+            decimals=0,
+            width=6,
+            links=TO_POINTS,
+        ),
+        stat(
+            "Scopes missing",
+            "Requests over the range whose caller was let in and lacks a scope. Bad: a jump after a change of POLICY.",
+            at_the_end(at_least_zero(Q.grown(POLICY_DECISIONS, where(POLICY_RESULT, "missing_scope")))),
+            unit="short",
+            warning=1,
+            decimals=0,
+            width=6,
+            links=TO_POINTS,
         ),
     ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dashboards.panels import Sized
-from dashboards.promql import where
-from dashboards.boards.analytics_engine.queries import FAILED, REFUSED, number
 from dashboards import sql
+from dashboards.boards.analytics_engine.queries import FAILED, REFUSED, number
+from dashboards.panels import Sized
+
 
 def numbers() -> list[Sized]:
     return [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dashboards.panels import Sized, table
-from dashboards.promql import where
-from dashboards.targets import sql_table
-from dashboards.boards.onward import TO_SERVICE, TO_MODELS
-from dashboards.boards.analytics_engine.queries import CHOSEN, FAILED, UNITS, over_time
 from dashboards import sql
+from dashboards.boards.analytics_engine.queries import CHOSEN, FAILED, UNITS, over_time
+from dashboards.boards.onward import TO_MODELS, TO_SERVICE
+from dashboards.panels import Sized, table
+from dashboards.targets import sql_table
+
 
 def models() -> list[Sized]:
     return [

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
-
-from dashboards.panels import Sized, lines, stat, logs, trace
-from dashboards.promql import where
-from dashboards.targets import sql_series, sql_table
 from dashboards import sql
 from dashboards.boards import uids
+from dashboards.boards.onward import TO_EXPLORE, TO_SERVICE
+from dashboards.panels import Sized, lines, stat
+from dashboards.targets import sql_series, sql_table
+from lumigate.catalog import CACHE_OUTCOME
 
 FAILED = sql.one_of("outcome", "error", "upstream_error", "truncated")
 REFUSED = sql.one_of("outcome", "refused")
-HIT = sql.one_of("cache", "hit-l1", "hit-l2")
+SERVED = sql.one_of("cache", *sorted((CACHE_OUTCOME.values or frozenset()) - {"miss", "bypass"}))
 CHOSEN = (
     sql.chosen("environment", "environment"),
     sql.chosen("tenant", "tenant"),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dashboards.panels import Sized, table
-from dashboards.promql import where
-from dashboards.targets import sql_table
-from dashboards.boards.onward import TO_EXPLORE
-from dashboards.boards.analytics_engine.queries import CHOSEN, FAILED, HIT, UNITS, TENANT, over_time
-from lumigate.telemetry import self_metrics as own
 from dashboards import sql
+from dashboards.boards.analytics_engine.queries import CHOSEN, FAILED, SERVED, TENANT, UNITS, over_time
+from dashboards.boards.onward import TO_EXPLORE
+from dashboards.panels import Sized, table
+from dashboards.targets import sql_table
+
 
 def tenants() -> list[Sized]:
     return [
@@ -21,7 +20,7 @@ def tenants() -> list[Sized]:
                     {
                         "requests": sql.REQUESTS,
                         "failed": sql.share(FAILED),
-                        "hits": sql.share(HIT),
+                        "hits": sql.share(SERVED),
                         "p50_ms": sql.quantile(0.5, "duration_ms"),
                         "p95_ms": sql.quantile(0.95, "duration_ms"),
                         "tokens_in": sql.total("input_tokens"),

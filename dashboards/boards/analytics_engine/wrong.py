@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dashboards.panels import Sized, table
-from dashboards.promql import where
-from dashboards.targets import sql_table
-from dashboards.boards.onward import TO_EXPLORE, TO_ACCESS
-from dashboards.boards.analytics_engine.queries import CHOSEN, UNITS, TRACE, TENANT
-from lumigate.telemetry import self_metrics as own
 from dashboards import sql
+from dashboards.boards.analytics_engine.queries import CHOSEN, TENANT, TRACE, UNITS
+from dashboards.boards.onward import TO_ACCESS, TO_EXPLORE
+from dashboards.panels import Sized, table
+from dashboards.targets import sql_table
+
 
 def wrong() -> list[Sized]:
     return [

@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
+from dashboards.boards.cache.queries import SERVED, Q
+from dashboards.boards.limits import Limits
+from dashboards.boards.onward import TO_EXPLORE, TO_MODELS, TO_POINTS
 from dashboards.panels import Sized, stat
 from dashboards.promql import at_least_zero, ratio, unless, where
 from dashboards.targets import at_the_end, prom
-from dashboards.boards.onward import TO_EXPLORE, TO_POINTS, TO_SLO, TO_MODELS
-from lumigate.catalog import (CACHE_EVICTIONS, CACHE_LOOKUPS, CACHE_OUTCOME, CACHE_OUTCOMES, CACHE_RESULT, LLM_INPUT_TOKENS, LLM_OUTPUT_TOKENS, REQUEST_COST)
-from dashboards.boards.cache.queries import Q
+from lumigate.catalog import (
+    CACHE_LOOKUPS,
+    CACHE_OUTCOME,
+    CACHE_OUTCOMES,
+    CACHE_RESULT,
+    CACHE_SAVED_COST,
+    CACHE_SAVED_TOKENS,
+)
 
-def numbers() -> list[Sized]:
+
+def numbers(limits: Limits) -> list[Sized]:
     asked = Q.rate(CACHE_OUTCOMES, unless(CACHE_OUTCOME, "bypass"))
-    hits = Q.rate(CACHE_OUTCOMES, where(CACHE_OUTCOME, *HITS))
-    answered_hits = Q.grown(CACHE_OUTCOMES, where(CACHE_OUTCOME, *HITS))
-    misses = Q.grown(CACHE_OUTCOMES, unless(CACHE_OUTCOME, *HITS))
-    spent = Q.grown(REQUEST_COST, part="_sum")
-    tokens = f"({Q.grown(LLM_INPUT_TOKENS)} + {Q.grown(LLM_OUTPUT_TOKENS)})"
+    served = Q.rate(CACHE_OUTCOMES, where(CACHE_OUTCOME, *SERVED))
+    not_fresh = tuple(value for value in SERVED if not value.startswith("hit"))
     return [
         stat(
             "Hit rate",
-            "Hits among the requests that asked the cache. Bad: under a third with many repeated "
-            "questions, or a sudden fall: a deploy changed the keys.",
-            prom(ratio(at_least_zero(hits), asked)),
+            "Answers from the cache (fresh, stale or near) among the requests that asked it. Bad: under a third with "
+            "many repeated questions, or a sudden fall: a deploy changed the keys.",
+            prom(ratio(at_least_zero(served), asked)),
             unit="percentunit",
             warning=0.3,
             bad=0.1,
             falling=True,
             nothing="nobody asks",
-            links=TO_SLO,
+            links=limits.links("cache-hits"),
+        ),
+        stat(
+            "Stale or near",
+            "Of the answers from the cache, those past their time and those to a question asked otherwise. Bad: most: "
+            "entries live too briefly, or the threshold of near matches is too low.",
+            prom(
+                ratio(
+                    at_least_zero(Q.rate(CACHE_OUTCOMES, where(CACHE_OUTCOME, *not_fresh))),
+                    served,
+                )
+            ),
+            unit="percentunit",
+            warning=0.2,
+            bad=0.5,
+            nothing="no hits",
+            links=TO_POINTS,
         ),
         stat(
             "Past the cache",
@@ -46,37 +68,29 @@ def numbers() -> list[Sized]:
             links=TO_POINTS,
         ),
         stat(
-            "Dollars saved, about",
-            "Hits over the range times the mean cost of a request that was not one. An estimate: what is asked often "
-            "may be cheaper than the rest. Bad: small beside what is spent, with many repeated questions.",
-            at_the_end(f"{answered_hits} * {ratio(spent, misses)}"),
+            "Dollars saved",
+            "What hits over the range did not spend again, at what their answers cost the first time. Bad: small "
+            "beside what is spent, with many repeated questions.",
+            at_the_end(Q.grown(CACHE_SAVED_COST)),
             unit="currencyUSD",
             nothing="no hits",
             links=TO_MODELS,
         ),
         stat(
-            "Tokens saved, about",
-            "Hits over the range times the mean tokens of a request that was not one. An estimate, as the dollars. "
-            "Bad: near zero while the hit rate is high.",
-            at_the_end(f"{answered_hits} * {ratio(tokens, misses)}"),
+            "Tokens saved",
+            "Tokens of prompts and answers that hits over the range did not send to a model again. Bad: near zero "
+            "while the hit rate is high.",
+            at_the_end(Q.grown(CACHE_SAVED_TOKENS)),
             unit="short",
             nothing="no hits",
             decimals=0,
             links=TO_MODELS,
         ),
         stat(
-            "Evictions in range",
-            "Entries that left isolate memory for want of room. Bad: many with a falling l1 hit rate: raise "
-            "CACHE_L1_BYTES.",
-            at_the_end(at_least_zero(Q.grown(CACHE_EVICTIONS))),
-            unit="short",
-            decimals=0,
-            links=TO_SLO,
-        ),
-        stat(
-            "Failed lookups now",
-            "Lookups a second that a tier answered with an error; the request goes on without it. Bad: any that last.",
-            prom(at_least_zero(Q.rate(CACHE_LOOKUPS, where(CACHE_RESULT, "error")))),
+            "Failed or skipped now",
+            "Lookups a second that a tier answered with an error, or that its open breaker spared it; requests go on "
+            "without. Bad: any that last.",
+            prom(at_least_zero(Q.rate(CACHE_LOOKUPS, where(CACHE_RESULT, "error", "skipped")))),
             unit="reqps",
             bad=0.1,
             links=TO_EXPLORE,

@@ -18,7 +18,7 @@ def board(limits: Limits) -> Board:
         variables=[*metrics_of(), provider(), model()],
         annotations=deploys(),
         rows=[
-            Row(title="At a glance", panels=[*glance.numbers(limits), glance.table(limits)]),
+            Row(title="At a glance", panels=[*glance.numbers(limits), glance.side_by_side(limits)]),
             Row(title="Calls", panels=calls.calls(limits)),
             Row(title="When a model does not answer", panels=resilience.panels(limits)),
             Row(title="Time", panels=speed.time(limits)),

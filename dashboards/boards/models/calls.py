@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dashboards.panels import Sized, lines, table
+from dashboards.boards.limits import Limits
+from dashboards.boards.models.queries import BY, FAILED, Q
+from dashboards.boards.onward import TO_EXPLORE, TO_POINTS
+from dashboards.panels import Sized, lines
 from dashboards.promql import legend, ratio, where
 from dashboards.targets import prom
-from dashboards.boards.limits import Limits
-from dashboards.boards.onward import TO_EXPLORE, TO_POINTS
-from lumigate.catalog import (ATTEMPT_RESULT, FALLBACK_REASON, GEN_AI_PROVIDER, LLM_ATTEMPTS, LLM_FALLBACKS)
-from dashboards.boards.models.queries import Q, BY, FAILED
+from lumigate.catalog import ATTEMPT_RESULT, LLM_ATTEMPTS
+
 
 def calls(limits: Limits) -> list[Sized]:
     return [
@@ -45,6 +46,6 @@ def calls(limits: Limits) -> list[Sized]:
             colours=None,
             warning=limits.budget("llm-errors"),
             bad=10 * limits.budget("llm-errors"),
-            links=TO_EXPLORE,
+            links=[*TO_EXPLORE, limits.runbook("llm-errors")],
         ),
     ]

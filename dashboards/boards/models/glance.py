@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dashboards.boards import uids
+from dashboards.boards.limits import Limits
+from dashboards.boards.models.queries import BY, FAILED, Q
+from dashboards.boards.onward import TO_EXPLORE, TO_POINTS, TO_SLO
 from dashboards.panels import Sized, stat, table
 from dashboards.promql import at_least_zero, ratio, where
 from dashboards.targets import at_the_end, prom
-from dashboards.boards.limits import Limits
-from dashboards.boards.onward import TO_EXPLORE, TO_POINTS, TO_SLO
+from lumigate.catalog import (
+    ATTEMPT_RESULT,
+    LLM_ATTEMPTS,
+    LLM_COST,
+    LLM_DURATION,
+    LLM_FALLBACKS,
+    LLM_FIRST_CHUNK,
+    LLM_OUTPUT_TOKENS,
+    LLM_UNPRICED,
+    REQUEST_COST,
+)
 from lumigate.exposition.names import prometheus_label
-from lumigate.catalog import (ATTEMPT_RESULT, LLM_ATTEMPTS, LLM_COST, LLM_DURATION, LLM_FALLBACKS, LLM_FIRST_CHUNK, LLM_OUTPUT_TOKENS, LLM_UNPRICED, REQUEST_COST)
-from dashboards.boards.models.queries import Q, BY, FAILED
-from dashboards.boards import uids
+
 
 def numbers(limits: Limits) -> list[Sized]:
     failed = Q.rate(LLM_ATTEMPTS, where(ATTEMPT_RESULT, *FAILED))
@@ -24,7 +35,7 @@ def numbers(limits: Limits) -> list[Sized]:
             warning=limits.budget("llm-errors"),
             bad=10 * limits.budget("llm-errors"),
             nothing="no calls",
-            links=TO_EXPLORE,
+            links=[*TO_EXPLORE, limits.runbook("llm-errors")],
         ),
         stat(
             "First chunk, p95",
@@ -35,7 +46,7 @@ def numbers(limits: Limits) -> list[Sized]:
             warning=limits.at_most("time-to-first-chunk") / 2,
             bad=limits.at_most("time-to-first-chunk"),
             nothing="no streams",
-            links=TO_SLO,
+            links=limits.links("time-to-first-chunk"),
         ),
         stat(
             "Fallbacks a call",
@@ -77,7 +88,7 @@ def numbers(limits: Limits) -> list[Sized]:
     ]
 
 
-def table(limits: Limits) -> Sized:
+def side_by_side(limits: Limits) -> Sized:
     columns = {
         "Calls": Q.grown(LLM_ATTEMPTS, by=BY),
         "Failed": ratio(

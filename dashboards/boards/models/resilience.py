@@ -103,7 +103,9 @@ def _states() -> str:
     """2 where a breaker opened or a request passed the provider over within the step, 1 where it was probed, else 0."""
     opened = Q.series(LLM_BREAKER_TRANSITIONS, where(BREAKER_STATE, "open"))
     passed_over = Q.series(LLM_PASSED_OVER)
-    is_open = f"(sum by ({_PROVIDER}) (increase({opened}[{RATE}]) or increase({passed_over}[{RATE}])) > bool 0)"
+    is_open = (
+        f"(sum by ({_PROVIDER}) (increase({opened}[{RATE}]) or increase({passed_over}[{RATE}])) > bool 0)"
+    )
     probed = Q.grown_by_step(
         LLM_BREAKER_TRANSITIONS, where(BREAKER_STATE, "half_open"), by=(GEN_AI_PROVIDER,)
     )

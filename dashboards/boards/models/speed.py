@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dashboards.boards.limits import Limits
+from dashboards.boards.models.queries import BY, Q
+from dashboards.boards.onward import TO_EXPLORE
 from dashboards.panels import Sized, heatmap, lines
 from dashboards.promql import legend
 from dashboards.targets import prom
-from dashboards.boards.limits import Limits
-from dashboards.boards.onward import TO_EXPLORE, TO_SLO
-from lumigate.catalog import (LLM_CHUNK_TIME, LLM_DURATION, LLM_FIRST_CHUNK, ROUTE_DURATION)
-from dashboards.boards.models.queries import Q, BY
+from lumigate.catalog import LLM_CHUNK_TIME, LLM_DURATION, LLM_FIRST_CHUNK, ROUTE_DURATION
 
-QUANTILES = ((0.5, "p50"), (0.95, "p95"))
+_QUANTILES = ((0.5, "p50"), (0.95, "p95"))
 
 
 def time(limits: Limits) -> list[Sized]:
@@ -20,7 +20,7 @@ def time(limits: Limits) -> list[Sized]:
             "Median and 95th percentile of a model call by model; dots are traces. Bad: p95 leaves the median behind.",
             *(
                 prom(Q.quantile(q, LLM_DURATION, by=BY), f"{name} {legend(*BY)}", exemplar=True)
-                for q, name in QUANTILES
+                for q, name in _QUANTILES
             ),
             unit="s",
             colours=None,
@@ -38,13 +38,13 @@ def time(limits: Limits) -> list[Sized]:
             f"Median and 95th percentile by model. Bad: above what is promised: {limits.words('time-to-first-chunk')}.",
             *(
                 prom(Q.quantile(q, LLM_FIRST_CHUNK, by=BY), f"{name} {legend(*BY)}", exemplar=True)
-                for q, name in QUANTILES
+                for q, name in _QUANTILES
             ),
             unit="s",
             colours=None,
             warning=limits.at_most("time-to-first-chunk") / 2,
             bad=limits.at_most("time-to-first-chunk"),
-            links=TO_SLO,
+            links=limits.links("time-to-first-chunk"),
         ),
         lines(
             "Stream, between chunks",
@@ -64,6 +64,6 @@ def time(limits: Limits) -> list[Sized]:
             unit="s",
             colours=("p99",),
             bad=limits.at_most("provider-choice"),
-            links=TO_SLO,
+            links=limits.links("provider-choice"),
         ),
     ]

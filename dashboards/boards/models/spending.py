@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from dashboards.panels import table
-from dashboards.targets import at_the_end
-from lumigate.exposition.names import prometheus_label
-from lumigate.catalog import LLM_PRICED, LLM_UNPRICED, PRICE_SOURCE
-from dashboards.panels import Sized, heatmap, lines
-from dashboards.promql import legend, ratio
-from dashboards.targets import prom
+
 from dashboards.boards.limits import Limits
+from dashboards.boards.models.queries import BY, Q
 from dashboards.boards.onward import TO_EXPLORE, TO_POINTS
-from lumigate.catalog import (COST_SOURCE, LLM_CACHE_READ_TOKENS, LLM_CACHE_WRITE_TOKENS, LLM_COST, LLM_DURATION, LLM_INPUT_TOKENS, LLM_OUTPUT_TOKENS, LLM_REASONING_TOKENS, REQUEST_COST, TENANT_CLASS)
-from dashboards.boards.models.queries import Q, BY
-from lumigate.telemetry import self_metrics as own
+from dashboards.panels import Sized, heatmap, lines, table
+from dashboards.promql import legend, ratio
+from dashboards.targets import at_the_end, prom
+from lumigate.catalog import (
+    COST_SOURCE,
+    LLM_CACHE_READ_TOKENS,
+    LLM_CACHE_WRITE_TOKENS,
+    LLM_COST,
+    LLM_DURATION,
+    LLM_INPUT_TOKENS,
+    LLM_OUTPUT_TOKENS,
+    LLM_PRICED,
+    LLM_REASONING_TOKENS,
+    LLM_UNPRICED,
+    PRICE_SOURCE,
+    REQUEST_COST,
+    TENANT_CLASS,
+)
+from lumigate.exposition.names import prometheus_label
+
 
 def tokens() -> list[Sized]:
     return [
@@ -72,7 +84,7 @@ def money(limits: Limits) -> list[Sized]:
             f"{limits.words('request-cost')}; look for the tenant in the points.",
             prom(Q.buckets(REQUEST_COST), "{{le}}", exemplar=True),
             unit="currencyUSD",
-            links=TO_POINTS,
+            links=[*TO_POINTS, limits.runbook("request-cost")],
         ),
         lines(
             "Dollars an hour by class of tenant",

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dashboards.links import link
+from dashboards.boards.limits import Limits
+from dashboards.boards.onward import TO_EXPLORE, TO_TELEMETRY
+from dashboards.boards.service.queries import Q
 from dashboards.panels import Sized, lines, stat
 from dashboards.promql import legend
 from dashboards.targets import prom
-from dashboards.boards.onward import TO_EXPLORE
-from lumigate.catalog import (DEPLOYS, DEPLOY_RESULT, HEARTBEAT, IMPORT_FAILURES, LOST_INVOCATIONS, MODULE, WORKER_OUTCOME, WORKER_REPORTED)
-from dashboards.boards.service.queries import Q
-from dashboards.boards import uids
+from lumigate.catalog import (
+    DEPLOY_RESULT,
+    DEPLOYS,
+    HEARTBEAT,
+    IMPORT_FAILURES,
+    LOST_INVOCATIONS,
+    MODULE,
+    WORKER_OUTCOME,
+    WORKER_REPORTED,
+)
 
-def platform() -> list[Sized]:
+
+def platform(limits: Limits) -> list[Sized]:
     return [
         stat(
             "Heartbeats, 5 min",
@@ -21,7 +30,7 @@ def platform() -> list[Sized]:
             warning=4,
             bad=1,
             falling=True,
-            links=[link("Telemetry health", uids.TELEMETRY)],
+            links=[*TO_TELEMETRY, limits.runbook("telemetry-silent")],
         ),
         lines(
             "Invocations that the runtime ended",
@@ -55,6 +64,6 @@ def platform() -> list[Sized]:
             colours=sorted(DEPLOY_RESULT.values or ()),
             bars=True,
             width=6,
-            links=[link("Promises", uids.SLO)],
+            links=limits.links("deploys"),
         ),
     ]

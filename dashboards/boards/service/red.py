@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dashboards.links import link
+from dashboards.boards.limits import Limits
+from dashboards.boards.onward import TO_ACCESS, TO_EXPLORE, TO_POINTS
+from dashboards.boards.service.queries import FAILED, QUANTILES, Q, tidy
 from dashboards.panels import Sized, heatmap, lines, stat, table
 from dashboards.promql import at_least_zero, legend, ratio, unless, where
 from dashboards.targets import at_the_end, prom
-from dashboards.boards.limits import Limits
-from dashboards.boards.onward import TO_EXPLORE, TO_POINTS
-from lumigate.catalog import (ERROR_TYPE, HTTP_ROUTE, HTTP_STATUS, OUTCOME, OUTCOMES, REQUEST_DURATION)
-from dashboards.boards.service.queries import Q, QUANTILES, FAILED, tidy
-from dashboards.boards import uids
+from lumigate.catalog import ERROR_TYPE, HTTP_ROUTE, HTTP_STATUS, OUTCOME, OUTCOMES, REQUEST_DURATION
+
 
 def red(limits: Limits) -> list[Sized]:
     failed = Q.rate(OUTCOMES, where(OUTCOME, *FAILED))
@@ -38,7 +37,7 @@ def red(limits: Limits) -> list[Sized]:
             bad=10 * limits.budget("availability"),
             nothing="no traffic",
             width=8,
-            links=TO_EXPLORE,
+            links=[*TO_EXPLORE, limits.runbook("availability")],
         ),
         stat(
             "Slowest 5 % take",
@@ -67,7 +66,7 @@ def red(limits: Limits) -> list[Sized]:
             prom(Q.rate(REQUEST_DURATION, by=(HTTP_STATUS,), part="_count"), legend(HTTP_STATUS)),
             unit="reqps",
             colours=("200", "400", "401", "404", "429", "499", "500", "502", "503", "504"),
-            links=[link("Access and safety", uids.ACCESS)],
+            links=TO_ACCESS,
         ),
         lines(
             "How answers end",
@@ -75,7 +74,7 @@ def red(limits: Limits) -> list[Sized]:
             "`error` at all, `client_abort` above its usual share (users give up waiting).",
             prom(Q.rate(OUTCOMES, by=(OUTCOME,)), legend(OUTCOME)),
             unit="reqps",
-            colours=OUTCOMES,
+            colours=sorted(OUTCOME.values or ()),
             links=TO_EXPLORE,
         ),
         table(

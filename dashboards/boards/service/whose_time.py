@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dashboards.links import link
+from dashboards.boards.limits import Limits
+from dashboards.boards.onward import TO_CACHE, TO_MODELS, TO_TELEMETRY
+from dashboards.boards.service.queries import QUANTILES, Q
 from dashboards.panels import Sized, lines
 from dashboards.promql import ratio, where
 from dashboards.targets import prom
-from dashboards.boards.limits import Limits
-from dashboards.boards.onward import TO_MODELS
-from lumigate.catalog import (GATEWAY_OVERHEAD, LLM_DURATION, OUTCOME, OUTCOMES, REQUEST_DURATION, TELEMETRY_OVERHEAD)
-from dashboards.boards.service.queries import Q, QUANTILES
-from dashboards.boards import uids
+from lumigate.catalog import (
+    GATEWAY_OVERHEAD,
+    LLM_DURATION,
+    OUTCOME,
+    OUTCOMES,
+    REQUEST_DURATION,
+    TELEMETRY_OVERHEAD,
+)
+
 
 def whose_time(limits: Limits) -> list[Sized]:
     in_all = Q.rate(REQUEST_DURATION, part="_sum")
@@ -36,7 +42,7 @@ def whose_time(limits: Limits) -> list[Sized]:
             colours=[name for _, name in QUANTILES],
             warning=limits.at_most("gateway-overhead-p95"),
             bad=limits.at_most("gateway-overhead-p99"),
-            links=[link("Promises", uids.SLO)],
+            links=limits.links("gateway-overhead-p99"),
         ),
         lines(
             "What telemetry adds",
@@ -46,7 +52,7 @@ def whose_time(limits: Limits) -> list[Sized]:
             prom(Q.quantile(0.5, TELEMETRY_OVERHEAD), "p50"),
             unit="s",
             colours=("p99", "p50"),
-            links=[link("Telemetry health", uids.TELEMETRY)],
+            links=[*TO_TELEMETRY, limits.runbook("response-path")],
         ),
         lines(
             "Model calls a request",
@@ -58,6 +64,6 @@ def whose_time(limits: Limits) -> list[Sized]:
             ),
             unit="short",
             colours=("calls",),
-            links=[*TO_MODELS, link("Cache", uids.CACHE)],
+            links=[*TO_MODELS, *TO_CACHE],
         ),
     ]

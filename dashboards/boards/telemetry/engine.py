@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dashboards.links import link
-from dashboards.panels import Sized, lines, trace
-from dashboards.promql import attribute_of, legend, where
-from dashboards.targets import prom
 from dashboards.boards.onward import TO_EXPLORE
-from lumigate.telemetry.schema import Metric
 from dashboards.boards.telemetry.queries import Q
+from dashboards.panels import Sized, lines
+from dashboards.promql import attribute_of, legend
+from dashboards.targets import prom
 from lumigate.telemetry import self_metrics as own
+from lumigate.telemetry.schema import Metric
+
 
 def traces() -> list[Sized]:
     decision, why = attribute_of(own.SPANS, "decision"), attribute_of(own.TRACES_KEPT, "reason")

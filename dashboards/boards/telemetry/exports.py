@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dashboards import palette
+from dashboards.boards.limits import Limits
+from dashboards.boards.onward import TO_EXPLORE
+from dashboards.boards.telemetry.queries import QUEUE, RESULT, Q
 from dashboards.panels import Sized, heatmap, lines, states
 from dashboards.promql import attribute_of, legend
 from dashboards.targets import prom
-from dashboards.boards.onward import TO_EXPLORE, TO_SLO
-from dashboards.boards.telemetry.queries import Q, QUEUE, RESULT
 from lumigate.telemetry import self_metrics as own
-from dashboards import palette
 
-REASON = attribute_of(own.DROPPED, "reason")
-DROPPED_SIGNAL = attribute_of(own.DROPPED, "signal")
+_REASON = attribute_of(own.DROPPED, "reason")
+_DROPPED_SIGNAL = attribute_of(own.DROPPED, "signal")
 
 
-def queues() -> list[Sized]:
+def queues(limits: Limits) -> list[Sized]:
     return [
         lines(
             "Items waiting",
@@ -38,10 +39,10 @@ def queues() -> list[Sized]:
             "Dropped, by reason",
             "Items lost against intention. Bad: any. `queue_full`: the destination is too slow; `cardinality`: a "
             "label is not bounded; the others: the destination refuses.",
-            prom(Q.rate(own.DROPPED, by=(DROPPED_SIGNAL, REASON)), legend(DROPPED_SIGNAL, REASON)),
+            prom(Q.rate(own.DROPPED, by=(_DROPPED_SIGNAL, _REASON)), legend(_DROPPED_SIGNAL, _REASON)),
             unit="cps",
             colours=None,
-            links=TO_SLO,
+            links=limits.links("telemetry-delivered"),
         ),
         lines(
             "Accepted",

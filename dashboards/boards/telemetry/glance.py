@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dashboards.panels import Sized, stat
-from dashboards.promql import JOB, at_least_zero, ratio, unless, where, labels
-from dashboards.targets import at_the_end, prom
 from dashboards.boards.limits import Limits
 from dashboards.boards.onward import TO_EXPLORE, TO_SLO
+from dashboards.boards.telemetry.queries import RESULT, Q
+from dashboards.panels import Sized, stat
+from dashboards.promql import JOB, at_least_zero, ratio, unless
+from dashboards.targets import at_the_end, prom
+from lumigate.catalog import HEARTBEAT
 from lumigate.exposition.names import prometheus_label
-from lumigate.telemetry.streams import OVERFLOW
 from lumigate.shard.self_metrics import SERIES
-from lumigate.catalog import (HEARTBEAT)
-from dashboards.boards.telemetry.queries import Q, RESULT
 from lumigate.telemetry import self_metrics as own
+from lumigate.telemetry.streams import OVERFLOW
 
-OVERFLOWED = f'{{{JOB}, {prometheus_label(OVERFLOW)}="true"}}'
+_OVERFLOWED = f'{{{JOB}, {prometheus_label(OVERFLOW)}="true"}}'
 
 
 def numbers(limits: Limits) -> list[Sized]:
@@ -29,7 +29,7 @@ def numbers(limits: Limits) -> list[Sized]:
             warning=4,
             bad=1,
             falling=True,
-            links=TO_SLO,
+            links=[*TO_SLO, limits.runbook("telemetry-silent")],
         ),
         stat(
             "Delivered",
@@ -41,7 +41,7 @@ def numbers(limits: Limits) -> list[Sized]:
             falling=True,
             decimals=2,
             nothing="nothing to send",
-            links=TO_SLO,
+            links=limits.links("telemetry-delivered"),
         ),
         stat(
             "Exports failing now",
@@ -83,7 +83,7 @@ def numbers(limits: Limits) -> list[Sized]:
             "Overflowing metrics",
             "Metrics that reached their cardinality limit: what comes on top is counted without its labels. Bad: any: "
             "break-downs of these metrics are too low.",
-            prom(at_least_zero(f"count(count by (__name__) ({OVERFLOWED}))")),
+            prom(at_least_zero(f"count(count by (__name__) ({_OVERFLOWED}))")),
             unit="short",
             bad=1,
             decimals=0,

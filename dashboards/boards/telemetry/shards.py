@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dashboards.panels import Sized, lines
-from dashboards.promql import attribute_of, legend, labels
-from dashboards.targets import prom
+from dashboards.boards.limits import Limits
 from dashboards.boards.onward import TO_SLO
+from dashboards.boards.telemetry.queries import Q
+from dashboards.panels import Sized, lines
+from dashboards.promql import attribute_of, legend
+from dashboards.targets import prom
+from lumigate.catalog import BATCH_RESULT, HEARTBEAT, METRIC_BATCHES
 from lumigate.exposition.labels import INSTANCE
 from lumigate.shard.self_metrics import BATCHES, ISOLATES, POINTS_DROPPED, POINTS_OVERFLOWED, SERIES
-from lumigate.catalog import (BATCH_RESULT, HEARTBEAT, METRIC_BATCHES)
-from dashboards.boards.telemetry.queries import Q
 
-def shard() -> list[Sized]:
+
+def shard(limits: Limits) -> list[Sized]:
     result = attribute_of(BATCHES, "result")
     return [
         lines(
@@ -21,7 +23,7 @@ def shard() -> list[Sized]:
             prom(Q.rate(METRIC_BATCHES, by=(BATCH_RESULT,)), legend(BATCH_RESULT)),
             unit="cps",
             colours=sorted(BATCH_RESULT.values or ()),
-            links=TO_SLO,
+            links=[*TO_SLO, limits.runbook("counts-contradict")],
         ),
         lines(
             "Batches that shards took",
@@ -29,7 +31,7 @@ def shard() -> list[Sized]:
             prom(Q.rate(BATCHES, by=(result,)), legend(result)),
             unit="cps",
             colours=sorted(result.values or ()),
-            links=TO_SLO,
+            links=[*TO_SLO, limits.runbook("counts-contradict")],
         ),
         lines(
             "Series by shard",
@@ -66,6 +68,6 @@ def shard() -> list[Sized]:
             colours=None,
             warning=60,
             bad=120,
-            links=TO_SLO,
+            links=[*TO_SLO, limits.runbook("telemetry-silent")],
         ),
     ]

@@ -203,8 +203,10 @@ class ModelCall:
         if status not in range(400, 500) or status in _OUR_BUSINESS:
             return UpstreamFailed(name, status)
         body = await response.read(MAX_ERROR_BYTES)
-        message, param = self.provider.error_message(body or b"")
-        return UpstreamRefused(name, status, message, param)
+        # Providers quote the key that they refuse, and what else they were sent.
+        clean = self.target.access.without_secrets
+        message, param = self.provider.error_message(clean((body or b"").decode("utf-8", "replace")).encode())
+        return UpstreamRefused(name, status, clean(message), param and clean(param))
 
     def _fetch_error(self, error: FetchError, seconds: float) -> LumigateError:
         name = self.target.access.name
