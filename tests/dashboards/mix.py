@@ -96,8 +96,9 @@ class Mix:
         Occasions(self._running, self._client, self.sent).run()
         self._bad()
         issuer.failing_status = 503  # the key set is old by now, and cannot be had anew
-        self.say("fast", tenant="acme")
-        time.sleep(0.3)
+        for _ in range(8):  # for longer than a step of the graphs
+            self.say("fast", tenant="initech")
+            time.sleep(0.5)
         issuer.failing_status = 0
         self._noisy()
         self._outage()

@@ -126,7 +126,7 @@ class Occasions:
         self._sent["near"] += 1
 
     def a_tier_fails(self) -> None:
-        """R2 is gone: what is read and written fails until its breaker opens and spares it the rest; then it is back."""
+        """R2 is gone: reads and writes fail until its breaker opens and spares it the rest; then it is back."""
 
         async def gone(*_: object) -> bytes:
             raise ConnectionError("R2 is gone")

@@ -164,6 +164,30 @@ def test_hidden_and_missing_methods_cannot_be_called(client: httpx.Client) -> No
     assert refused(client.get("/object?call=nothing"), "Method nothing does not exist")
 
 
+def test_an_object_of_a_jurisdiction_is_another_one(bound: PyodideHost, client: httpx.Client) -> None:
+    told = client.get("/jurisdiction").json()
+    assert told["equal"] is False
+    assert _first_number(told["outside"]) == 1
+    assert _first_number(told["by id"]) == 3  # the whole namespace takes ids of any jurisdiction
+    assert {"placed", "eu:placed"} <= set(bound.state()["bindings"]["COUNTER"])
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        ("get", "get called on jurisdictional subnamespace with an ID from a different jurisdiction"),
+        ("parse", "an ID from a different jurisdiction"),
+        ("mars", "Invalid jurisdiction"),
+    ],
+)
+def test_a_jurisdiction_takes_no_id_of_another(client: httpx.Client, what: str, says: str) -> None:
+    assert refused(client.get("/jurisdiction_wrongly", params={"what": what}), says)
+
+
+def _first_number(value: Any) -> Any:
+    return next(v for v in value.values() if isinstance(v, int)) if isinstance(value, dict) else value
+
+
 def test_a_durable_object_answers_fetch(client: httpx.Client) -> None:
     assert client.get("/object_fetch").text == "object saw POST hello"
 

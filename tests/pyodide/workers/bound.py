@@ -209,6 +209,31 @@ class Default(Routed):
         }
         return Response.json(await self._counter(query).add(values[query.get("what")]))
 
+    async def _jurisdiction(self, request: Any, query: Any) -> Any:
+        everywhere, eu = self.env.COUNTER, self.env.COUNTER.jurisdiction("eu")
+        for _ in range(2):
+            await eu.getByName("placed").add({"by": 1, "labels": ["a"]})
+        outside, inside = everywhere.idFromName("placed"), eu.idFromName("placed")
+        return Response.json(
+            {
+                "equal": outside.equals(inside),
+                "outside": await everywhere.getByName("placed").add({"by": 1, "labels": ["a"]}),
+                "by id": await everywhere.get(inside).add({"by": 1, "labels": ["a"]}),
+            }
+        )
+
+    async def _jurisdiction_wrongly(self, request: Any, query: Any) -> Any:
+        everywhere, eu = self.env.COUNTER, self.env.COUNTER.jurisdiction("eu")
+        outside = everywhere.idFromName("placed")
+        match query.get("what"):
+            case "get":
+                eu.get(outside)
+            case "parse":
+                eu.idFromString(outside.toString())
+            case other:
+                everywhere.jurisdiction(other)
+        return Response("accepted")
+
     async def _id(self, request: Any, query: Any) -> Any:
         namespace = self.env.COUNTER
         first, again = namespace.idFromName("x"), namespace.idFromName("x")
