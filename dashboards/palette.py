@@ -42,8 +42,13 @@ _MEANINGS: Final[Mapping[str, str]] = {
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each name: the one of its meaning, else the next that is free."""
+    """A colour for each name: the one of its meaning, else the next that is free.
+
+    Empty where there are more names than colours: two series of one colour say less than shades by value.
+    """
     names = list(names)
+    if len(names) > len(CYCLE) and not set(names) <= set(_MEANINGS):
+        return {}
     taken = {_MEANINGS[name] for name in names if name in _MEANINGS}
     free = [colour for colour in CYCLE if colour not in taken] or list(CYCLE)
     unnamed = [name for name in names if name not in _MEANINGS]

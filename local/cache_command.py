@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -21,9 +22,11 @@ from local.runtime.blobs import SqliteBlobs
 from local.runtime.clock import AnchoredClock
 from local.runtime.key_value import SqliteKeyValue
 from local.runtime.ports import DATABASE_NAME
+from local.runtime.region import blobs_path
 from local.runtime.sqlite import Database
 from lumigate.cache.key import SHARED, namespace_of, store_prefix
 from lumigate.cache.purge import Target, erase_stores, purge_stores, target_of
+from lumigate.region import EU
 
 _LIFETIME_SECONDS = 31 * 86_400
 _TABLES = (("l2", "key_value"), ("l3", "blobs"))
@@ -37,7 +40,7 @@ class CacheCommandFailed(Exception):
 class _Store:
     """Of an embedded runtime, what keeps entries."""
 
-    key_value: SqliteKeyValue
+    key_value: SqliteKeyValue | None
     blobs: SqliteBlobs
 
 
@@ -121,24 +124,30 @@ async def _of_store(arguments: argparse.Namespace) -> dict[str, Any]:
         raise CacheCommandFailed(
             f"there is no store in {arguments.data}; name its folder with --data, or a --url"
         )
-    with Database(path) as database:
+    with contextlib.ExitStack() as stack:
+        database = stack.enter_context(Database(path))
         clock = AnchoredClock()
         if arguments.action == "stats":
             return _counted(database, clock.now_ns(), _namespace(arguments))
-        store = _Store(key_value=SqliteKeyValue(database, clock), blobs=SqliteBlobs(database, clock))
+        stores = [_Store(key_value=SqliteKeyValue(database, clock), blobs=SqliteBlobs(database, clock))]
+        if (region := blobs_path(arguments.data / EU)).exists():
+            blobs = SqliteBlobs(stack.enter_context(Database(region)), clock)
+            stores.append(_Store(key_value=None, blobs=blobs))
         target: Target = target_of(
             namespace=_namespace(arguments), key=arguments.key, model=arguments.model, tag=arguments.tag
         )
-        await purge_stores(store, target, now_ns=time.time_ns(), lifetime_seconds=_LIFETIME_SECONDS)
+        for store in stores:
+            await purge_stores(store, target, now_ns=time.time_ns(), lifetime_seconds=_LIFETIME_SECONDS)
         told: dict[str, Any] = {"object": "cache.purge", "kind": target.told_as}
         if arguments.erase:
             if target.namespace is None:
                 raise CacheCommandFailed("--erase is for one tenant, or what is shared")
             told["erased"] = 0
-            more = True
-            while more:
-                erased, more = await erase_stores(store, target.namespace)
-                told["erased"] += erased
+            for store in stores:
+                more = True
+                while more:
+                    erased, more = await erase_stores(store, target.namespace)
+                    told["erased"] += erased
         return told
 
 

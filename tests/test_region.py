@@ -12,6 +12,7 @@ from lumigate.region import ConfinedPorts, everywhere, outside
 from tests.fakes import (
     CHAT_BODY,
     UPSTREAM_URL,
+    FakeAnswer,
     FakeBlobs,
     FakeSessions,
     GatewayUnderTest,
@@ -45,10 +46,10 @@ def bearer(**claims: Any) -> dict[str, str]:
     return {"authorization": f"Bearer {make_token(make_claims(**claims))}"}
 
 
-def rig(**environ: Any) -> GatewayUnderTest:
+def rig(*answers: FakeAnswer, **environ: Any) -> GatewayUnderTest:
     ports = fake_ports(blobs=FakeBlobs(), eu_blobs=FakeBlobs())
     ports.fetch.script(JWKS_URL, key_set("k1"))
-    ports.fetch.script(UPSTREAM_URL, *[json_answer(completion()) for _ in range(4)])
+    ports.fetch.script(UPSTREAM_URL, *(answers or [json_answer(completion()) for _ in range(4)]))
     settings = {"MODELS": MODELS, "SEALING_KEYS": KEYS, "JWT_REGION_CLAIM": "region"} | environ
     return make_gateway(ports, **settings)
 
@@ -123,6 +124,17 @@ async def test_nobody_in_the_region_is_a_refusal_that_is_counted() -> None:
     counted = {"lumigate__region__source": "header", "lumigate__region__result": "refused"}
     assert under_test.observed.total("lumigate.region.decisions", **counted) == 1
     assert under_test.observed.total("lumigate.geo.decisions") == 0
+
+
+@pytest.mark.parametrize("bound", [True, False])
+async def test_a_refusal_that_quotes_the_prompt_is_not_told_outside(bound: bool) -> None:
+    quoted = {"error": {"message": "the prompt 'hello' is not allowed", "type": "x"}}
+    under_test = rig(json_answer(quoted, status=400))
+    response = await under_test.send(headers=bearer() | (EU if bound else {}))
+    assert response.status == 400
+    assert "'hello'" in error_of(response)["message"]
+    told = "".join(str(span.status.description) for span in under_test.observed.spans)
+    assert ("'hello'" in told) != bound
 
 
 async def test_one_subject_has_other_sessions_in_the_region() -> None:

@@ -27,6 +27,7 @@ from local.runtime.session import LocalSession, LocalSessionIndex, LocalSessions
 from local.runtime.shard import LocalShard, LocalShards
 from local.runtime.sqlite import Database
 from lumigate.ports import Timeout
+from lumigate.region import EU
 
 DATABASE_NAME = "lumigate.sqlite3"
 
@@ -128,7 +129,7 @@ def open_ports(
         shards=LocalShards(data / "shards", environ or {}, clock=clock, entropy=entropy, post=post),
         ledgers=LocalLedgers(data / "ledgers", clock),
         sessions=LocalSessions(data / "sessions.sqlite3", environ or {}, clock=clock),
-        regional=LocalRegion(data / "eu", environ or {}, clock=clock),
+        regional=LocalRegion(data / EU, environ or {}, clock=clock),
         database=database,
         client=client,
     )

@@ -76,6 +76,8 @@ class MetricsCourier:
                 return
             refused = outbox.settle(batch.sequence, answer)
             self._count(str(answer.get("status", "")))
+            if answer.get("status") in {"stored", "duplicate"}:
+                self._instruments.metric_lag.record((self._clock.now_ns() - batch.sealed_ns) / 1e9, {})
             if refused is not None:
                 self._give_up(refused)
 

@@ -22,6 +22,8 @@ class LumigateError(Exception):
     status: int = 500
     type: str = "server_error"
     code: str = "internal_error"
+    is_told: bool = True
+    """Whether telemetry may have the message; not where it may quote data that must stay in a region."""
 
     def __init__(
         self, message: str, *, param: str | None = None, headers: dict[str, str] | None = None

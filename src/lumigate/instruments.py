@@ -65,6 +65,7 @@ class Instruments:
         self.geo_decisions = instrument(catalog.GEO_DECISIONS)
         self.llm_cost = instrument(catalog.LLM_COST)
         self.metric_batches = instrument(catalog.METRIC_BATCHES)
+        self.metric_lag = instrument(catalog.METRIC_LAG)
         self.import_failures = instrument(catalog.IMPORT_FAILURES)
         self.session_operations = instrument(catalog.SESSION_OPERATIONS)
         self.session_wait = instrument(catalog.SESSION_WAIT)

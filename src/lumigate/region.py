@@ -54,7 +54,9 @@ class RegionUnavailable(CallerError):
     code = "region_unavailable"
 
     def __init__(self, region: str) -> None:
-        super().__init__(f"This data must stay in the region '{region}', and nobody there answers for this model.")
+        super().__init__(
+            f"This data must stay in the region '{region}', and nobody there answers for this model."
+        )
 
 
 class Regions:

@@ -180,7 +180,7 @@ def fail_span(span: Span, error: BaseException) -> None:
         # A caller's fault is no error of ours: it would keep the trace of every junk token.
         if not isinstance(error, CallerError):
             # A provider's refusal may quote the prompt.
-            span.set_status(StatusCode.ERROR, mask(error.message))
+            span.set_status(StatusCode.ERROR, mask(error.message) if error.is_told else error.code)
     else:
         span.set_attribute("error.type", type(error).__qualname__)
         span.set_status(StatusCode.ERROR)

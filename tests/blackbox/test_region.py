@@ -6,12 +6,16 @@ import base64
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
 import pytest
 
+from local.runtime.development import development_settings
+from tests.blackbox.conftest import _mocks
 from tests.blackbox.kept import RUNTIMES, Watched
+from tests.pyodide.production import production_host
 
 CHAT = "/v1/chat/completions"
 EVERYWHERE, EU_ONLY, US_ONLY, VECTORS = "gpt-5", "gpt-eu", "gpt-us", "vectors"
@@ -227,3 +231,21 @@ def test_telemetry_tells_what_was_decided(watched: Watched, http: httpx.Client) 
         )
 
     watched.wait_until(told)
+
+
+def test_a_runtime_without_jurisdictions_refuses_rather_than_keeps_elsewhere() -> None:
+    """As `wrangler dev` is."""
+    with ExitStack() as stack:
+        upstream, issuer = stack.enter_context(_mocks())
+        variables = development_settings(jwks_url=issuer.jwks_url, openai_base_url=upstream.base_url)
+        host = stack.enter_context(production_host(variables | SETTINGS, flags={"jurisdictions": False}))
+        http = stack.enter_context(httpx.Client(base_url=host.url, timeout=30))
+        bearer = {"authorization": f"Bearer {issuer.valid()}"}
+        refused = http.post(
+            "/sessions", json={"model": EVERYWHERE}, headers=bearer | {"x-lumigate-region": "eu"}
+        )
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "sessions_unavailable")
+        assert http.post("/sessions", json={"model": EVERYWHERE}, headers=bearer).status_code == 201
+        operator = {"authorization": f"Bearer {issuer.valid(sub='op', scope='admin')}"}
+        forgotten = http.delete("/admin/subjects/developer", params={"tenant": "acme"}, headers=operator)
+        assert forgotten.json()["removed"]["sessions"] == 1

@@ -155,7 +155,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         _ready(url)
         _until(found, "max(lumigate_heartbeat_total) > 2")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(key_set, "FRESH_SECONDS", 0.5)  # so that the key set grows old within the run
+            patch.setattr(key_set, "FRESH_SECONDS", 0.5)  # so that the key set grows old within the run,
+            patch.setattr(key_set, "REFRESH_RETRY_SECONDS", 1.0)  # and is asked for in vain more than once
             mix.run()
         _until(
             found,

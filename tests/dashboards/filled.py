@@ -58,6 +58,7 @@ def queries(dashboards: Mapping[str, Mapping[str, Any]], kind: str) -> list[Quer
 def promql(text: str, **values: str) -> str:
     """Variables at «All» unless a value is given. Raises AssertionError for one that nobody fills."""
     chosen = {
+        "environment": ".+",
         "job": ".+",
         "route": ".*",
         "provider": ".*",

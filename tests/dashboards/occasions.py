@@ -126,7 +126,7 @@ class Occasions:
         self._sent["near"] += 1
 
     def a_tier_fails(self) -> None:
-        """R2 is gone: reads and writes fail until its breaker opens and spares it the rest; then it is back."""
+        """R2 is gone: reads and writes fail until its breaker opens and spares it the rest; then it is all there is."""
 
         async def gone(*_: object) -> bytes:
             raise ConnectionError("R2 is gone")
@@ -137,6 +137,19 @@ class Occasions:
             self._settle()
         time.sleep(BREAKER_PAUSE_SECONDS + 0.1)
         self._ask("kept", "saver", "with R2 again")
+        self._settle()
+        for number in range(15):
+            self._ask("kept", "saver", f"fills memory, {number}")
+        self._settle()
+        database = self._running.runtime.ports.database
+
+        async def forget() -> None:
+            database.write("DELETE FROM key_value WHERE key LIKE 'cache/%'")
+
+        self._running.call(forget())
+        answer = self._ask("kept", "saver", "with R2 again")
+        assert answer.headers["x-lumigate-cache"] == "hit-l3", answer.headers["x-lumigate-cache"]
+        self._sent["hits of R2"] += 1
 
     def access(self) -> None:
         issuer = self._running.runtime.issuer

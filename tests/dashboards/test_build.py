@@ -13,11 +13,13 @@ import pytest
 from dashboards import build
 from dashboards.board import TAG
 from dashboards.boards import uids
+from dashboards.boards.limits import Limits
 from dashboards.explore import field, own_attribute, spans
 from dashboards.promql import NotInCatalog, Prom, at_least_zero, attribute_of, ratio, unless, where
 from dashboards.sql import column
 from local import cli
 from lumigate import catalog
+from lumigate.exposition.names import prometheus_name
 from lumigate.telemetry.self_metrics import BREAKER_STATE
 from slo.build import Sources
 from slo.settings import load_settings
@@ -118,6 +120,38 @@ def test_variables_that_links_set_are_there(generated: dict[str, Any]) -> None:
     by_uid = {c["uid"]: {v["name"] for v in c["templating"]["list"]} for c in generated.values()}
     for uid, name in re.findall(r"/d/([a-z-]+)\?[^\"]*?var-(\w+)=", json.dumps(generated)):
         assert name in by_uid[uid], f"{uid} has no variable {name}"
+
+
+def test_every_metric_of_the_catalog_is_shown(generated: dict[str, Any]) -> None:
+    shown = json.dumps(generated)
+    assert [m.name for m in catalog.METRICS if prometheus_name(m) not in shown] == []
+
+
+def test_graphs_lead_to_what_is_behind_them(generated: dict[str, Any]) -> None:
+    """Narrowed by the labels that every series of the graph has, and by no other."""
+    graphs = {
+        (name, panel["title"]): panel["fieldConfig"]["defaults"]["links"][0]["url"]
+        for name, content in generated.items()
+        for panel in panels(content)
+        if panel["type"] == "timeseries" and panel["datasource"]["type"] == "prometheus"
+    }
+    assert len(graphs) > 100
+    assert all(url.startswith(f"/d/{uids.EXPLORE}?") for url in graphs.values())
+    assert graphs["service.json", "Requests by route"].endswith("&var-route=${__field.labels.http_route}")
+    assert graphs["models.json", "Calls by model"].endswith(
+        "&var-model=${__field.labels.gen_ai_request_model}"
+    )
+    assert "var-" not in graphs["service.json", "How answers end"]
+
+
+def test_runbooks_that_panels_lead_to_are_there(generated: dict[str, Any]) -> None:
+    runbooks = Path(build.ROOT).parent / "slo" / "runbooks"
+    url = load_settings(runbooks.parent / "settings.yaml").runbook_url
+    linked = set(re.findall(rf"{re.escape(url)}/([\w-]+)\.md", json.dumps(generated)))
+    assert {promise.name for promise in Sources.load().promises} <= linked
+    assert [name for name in linked if not (runbooks / f"{name}.md").is_file()] == []
+    with pytest.raises(KeyError):
+        Limits([], url).runbook("no-such-page")
 
 
 def test_every_dashboard_is_tagged_described_and_linked_to_the_others(generated: dict[str, Any]) -> None:

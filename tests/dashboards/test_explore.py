@@ -9,6 +9,7 @@ from typing import Any
 from lumigate.catalog import CHAT_SPAN, SERVER_SPAN
 from tests.dashboards.conftest import Run
 from tests.dashboards.filled import queries
+from tests.dashboards.parsers import record
 
 
 def test_every_field_of_the_log_queries_is_in_the_wide_events(run: Run, generated: dict[str, Any]) -> None:
@@ -56,6 +57,21 @@ def test_every_attribute_of_the_trace_queries_is_declared(generated: dict[str, A
     assert len(asked) >= 4
     for query in asked:
         assert set(re.findall(r"span\.([\w.]+)", query.text)) <= declared, query.id
+
+
+def test_every_query_is_as_it_was_when_loki_and_grafana_took_it(generated: dict[str, Any]) -> None:
+    """No Loki and no Tempo run here. What changed is to be validated: `uv run python -m tests.dashboards.parsers`."""
+    found = record.recorded()
+    assert record.digests(generated) == found["queries"]
+    assert set(found["tools"]) == set(record.KINDS)
+
+
+def test_a_query_that_changed_has_another_digest(generated: dict[str, Any]) -> None:
+    before = record.digests(generated)
+    changed = json.loads(json.dumps(generated).replace("count_over_time", "rate"))
+    assert {name for name, digest in record.digests(changed).items() if digest != before[name]} == {
+        "explore.json / Requests by outcome / A"
+    }
 
 
 def test_logs_lead_to_traces_and_traces_to_logs() -> None:

@@ -37,6 +37,7 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("target-rate-interval", "range"): "totals over the range that is shown, which is what their titles say",
     ("target-rate-interval", "heartbeat"): "one beat a minute: fewer than five minutes say nothing",
     ("target-rate-interval", "evidence"): "an alert's condition counts over the alert's own window",
+    ("counter-agg", "beat"): "whether it beats at all, and when it was last seen: `changes` and `timestamp`",
     ("template-datasource", "explore.json"): "asks Loki and Tempo, no Prometheus",
     ("template-datasource", "analytics-engine.json"): "asks Analytics Engine, no Prometheus",
     ("template-job", "explore.json"): "logs and traces have a service, not a job",
@@ -160,6 +161,26 @@ def target_job(name: str, dashboard: Dashboard) -> Iterator[str]:
                 excepted("target-instance", name)
 
 
+def panel_no_targets(name: str, dashboard: Dashboard) -> Iterator[str]:
+    del name
+    for panel in panels(dashboard):
+        if not panel["targets"]:
+            yield f"{panel['title']} asks nothing"
+
+
+def target_counter_agg(name: str, dashboard: Dashboard) -> Iterator[str]:
+    """A counter is shown by how it grows: inside `rate` or `increase`, or, where that is the question, `changes`."""
+    for query in queries({name: dashboard}, "prometheus"):
+        for function, metric in re.findall(r"(\w*)\(?\b(\w+_total)\b", query.text):
+            allowed = {"rate", "increase"} | (
+                {"changes", "timestamp"}
+                if "heartbeat" in metric and excepted("counter-agg", "beat")
+                else set()
+            )
+            if function not in allowed:
+                yield f"{query.id}: {function}({metric})"
+
+
 def logql_auto(name: str, dashboard: Dashboard) -> Iterator[str]:
     for query in queries({name: dashboard}, "loki"):
         if any(window != "$__auto" for window in re.findall(r"\[([^\]]+)\]", query.text)):
@@ -187,6 +208,8 @@ RULES: tuple[Callable[[str, Dashboard], Iterator[str]], ...] = (
     panel_links,
     target_rate_interval,
     target_job,
+    target_counter_agg,
+    panel_no_targets,
     logql_auto,
     colour_blind_safe,
 )

@@ -35,6 +35,31 @@ def test_every_query_has_an_answer(run: Run, asked: list[Query]) -> None:
     assert unused == [], "these have data after all"
 
 
+def test_every_annotation_has_an_answer(run: Run, generated: dict[str, dict[str, Any]]) -> None:
+    expressions = {
+        each["expr"] for d in generated.values() for each in d["annotations"]["list"] if "expr" in each
+    }
+    assert len(expressions) == 2
+    assert [each for each in expressions if not run.over_time(promql(each))] == []
+
+
+def test_every_variable_has_values(run: Run, generated: dict[str, dict[str, Any]]) -> None:
+    """`label_values(series, label)`, as Grafana asks it."""
+    asked = {
+        v["definition"]
+        for d in generated.values()
+        for v in d["templating"]["list"]
+        if v.get("datasource", {}).get("type") == "prometheus"
+    }
+    assert len(asked) >= 7
+    for definition in asked:
+        found = re.fullmatch(r"label_values\((.+), (\w+)\)", definition)
+        assert found is not None, definition
+        series = promql(found[1])
+        answer = run.client.get(f"/api/v1/label/{found[2]}/values", params={"match[]": series}).json()
+        assert answer["data"], definition
+
+
 def test_only_the_promises_windows_differ_from_what_is_committed(
     run: Run, generated: dict[str, dict[str, Any]]
 ) -> None:

@@ -196,6 +196,20 @@ async def test_a_hit_counts_as_a_request_and_costs_nothing() -> None:
     assert port.calls == ["reserve", "settle", "reserve"]
 
 
+@pytest.mark.parametrize("limits", [EVERYTHING, {"usd_per_day": 5}])
+async def test_what_is_asked_anew_beside_a_stale_hit_is_paid_for_and_holds_nothing(
+    limits: Mapping[str, Any],
+) -> None:
+    rig, port = limited(json_answer(completion()), json_answer(completion()), limits=limits)
+    await ended(rig, await rig.send(headers={**WITH_KEY, "x-lumigate-cache-ttl": "10"}))
+    rig.ports.clock.advance(11)
+    stale = await rig.send()
+    assert stale.headers["x-lumigate-cache"] == "stale-l1"
+    await ended(rig, stale)
+    assert len(rig.ports.fetch.calls) == 2
+    assert port.ledger.usage(TenantLimits(**limits))["day"] == (900_000, 0)
+
+
 async def test_a_hit_of_a_tenant_that_has_only_a_budget_asks_nobody_even_if_it_is_spent() -> None:
     rig, port = limited(json_answer(completion()), limits={"usd_per_day": 0.0028})
     await ended(rig, await rig.send())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 
 from local.mocks.issuer import ISSUER
 from tests.collector import Collector, attributes, running_collector
-from tests.pyodide.production import ROOT, production_host
+from tests.pyodide.production import ROOT, declared_bindings, production_host
 from tests.pyodide.runner import PyodideHost
 
 VARIABLES: dict[str, Any] = {
@@ -165,6 +166,28 @@ def test_the_shard_comes_back_from_eviction_with_every_count() -> None:
             assert host.control("evict", binding="METRICS_SHARD")["evicted"] == 1
         host.control("alarms", binding="METRICS_SHARD")
         assert counted(client) == 5
+
+
+def test_the_shard_is_called_the_same_when_its_alarm_wakes_it() -> None:
+    """Its series have one identity for good, though an alarm that wakes it does not know its name."""
+    variables = {**VARIABLES, "METRICS_TOKEN": "scrape", "METRICS_SCRAPE_HOLD_SECONDS": "0"}
+    bindings = {**declared_bindings(), "automatic_alarms": False}
+
+    def instances(client: httpx.Client) -> set[str]:
+        text = client.get("/metrics", headers={"authorization": "Bearer scrape"}).text
+        return set(re.findall(r'service_instance_id="([^"]*)"', text))
+
+    with (
+        production_host(variables, bindings=bindings) as host,
+        httpx.Client(base_url=host.url) as client,
+    ):
+        deadline = time.monotonic() + 10
+        while not (before := instances(client)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert before
+        host.control("evict", binding="METRICS_SHARD")
+        assert host.control("alarms", binding="METRICS_SHARD")["fired"] == 1
+        assert instances(client) == before
 
 
 def test_a_session_comes_back_from_eviction_and_its_alarm_empties_it() -> None:

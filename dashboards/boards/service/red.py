@@ -10,6 +10,8 @@ from dashboards.promql import at_least_zero, legend, ratio, unless, where
 from dashboards.targets import at_the_end, prom
 from lumigate.catalog import ERROR_TYPE, HTTP_ROUTE, HTTP_STATUS, OUTCOME, OUTCOMES, REQUEST_DURATION
 
+_ROUTES = sorted(value for value in HTTP_ROUTE.values or () if value)
+
 
 def red(limits: Limits) -> list[Sized]:
     failed = Q.rate(OUTCOMES, where(OUTCOME, *FAILED))
@@ -55,7 +57,7 @@ def red(limits: Limits) -> list[Sized]:
             "Requests a second. Bad: a step down with no step down in demand, or a route that nobody should call.",
             prom(Q.rate(REQUEST_DURATION, by=(HTTP_ROUTE,), part="_count"), legend(HTTP_ROUTE)),
             unit="reqps",
-            colours=sorted(value for value in HTTP_ROUTE.values or () if value),
+            colours=_ROUTES,
             stacked=True,
             links=TO_POINTS,
         ),
@@ -75,6 +77,31 @@ def red(limits: Limits) -> list[Sized]:
             prom(Q.rate(OUTCOMES, by=(OUTCOME,)), legend(OUTCOME)),
             unit="reqps",
             colours=sorted(OUTCOME.values or ()),
+            links=TO_EXPLORE,
+        ),
+        lines(
+            "Failures by route",
+            "Share of a route's accepted requests that ended in our error, a provider's, or a cut answer. Bad: one "
+            "route apart from the rest: its handler, or the models behind it.",
+            prom(
+                ratio(
+                    Q.rate(OUTCOMES, where(OUTCOME, *FAILED), by=(HTTP_ROUTE,)),
+                    Q.rate(OUTCOMES, unless(OUTCOME, "refused", "client_abort"), by=(HTTP_ROUTE,)),
+                ),
+                legend(HTTP_ROUTE),
+            ),
+            unit="percentunit",
+            colours=_ROUTES,
+            warning=limits.budget("availability"),
+            bad=10 * limits.budget("availability"),
+            links=[*TO_EXPLORE, limits.runbook("availability")],
+        ),
+        lines(
+            "Time by route, p95",
+            "95th percentile of the time to the last byte; dots are traces. Bad: a route that leaves its usual place.",
+            prom(Q.quantile(0.95, REQUEST_DURATION, by=(HTTP_ROUTE,)), legend(HTTP_ROUTE), exemplar=True),
+            unit="s",
+            colours=_ROUTES,
             links=TO_EXPLORE,
         ),
         table(

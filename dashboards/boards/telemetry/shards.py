@@ -8,7 +8,7 @@ from dashboards.boards.telemetry.queries import Q
 from dashboards.panels import Sized, lines
 from dashboards.promql import attribute_of, legend
 from dashboards.targets import prom
-from lumigate.catalog import BATCH_RESULT, HEARTBEAT, METRIC_BATCHES
+from lumigate.catalog import BATCH_RESULT, HEARTBEAT, METRIC_BATCHES, METRIC_LAG
 from lumigate.exposition.labels import INSTANCE
 from lumigate.shard.self_metrics import BATCHES, ISOLATES, POINTS_DROPPED, POINTS_OVERFLOWED, SERIES
 
@@ -31,6 +31,18 @@ def shard(limits: Limits) -> list[Sized]:
             prom(Q.rate(BATCHES, by=(result,)), legend(result)),
             unit="cps",
             colours=sorted(result.values or ()),
+            links=[*TO_SLO, limits.runbook("counts-contradict")],
+        ),
+        lines(
+            "How far the shards are behind",
+            "Median and 95th percentile from the sealing of an isolate's batch until a shard has counted it. Bad: "
+            "seconds: batches are sent again and again; a shard is overloaded, or moves.",
+            prom(Q.quantile(0.5, METRIC_LAG), "p50"),
+            prom(Q.quantile(0.95, METRIC_LAG), "p95"),
+            unit="s",
+            colours=("p50", "p95"),
+            warning=1,
+            bad=10,
             links=[*TO_SLO, limits.runbook("counts-contradict")],
         ),
         lines(

@@ -21,6 +21,7 @@ from lumigate.cache.recording import count_savings
 from lumigate.cache.tiers import TieredCache
 from lumigate.errors import LumigateError, UpstreamError, UpstreamRefused
 from lumigate.http.types import Response
+from lumigate.ledger.settlement import settle
 from lumigate.llm.call import ModelCall
 from lumigate.llm.chat import ChatRequest
 from lumigate.ports import Ports
@@ -124,7 +125,16 @@ class CachedAnswers:
         """Ask anew beside the response; one at a time for each key of an isolate."""
         now_ns = scope.clock.now_ns()
         facts = replace(
-            scope.facts, started_ns=now_ns, last_active_ns=now_ns, attempts=0, fallbacks=0, cost_usd=0.0
+            scope.facts,
+            # What it spends is reserved and settled under a name of its own: the request's is the hit's.
+            request_id=f"{scope.facts.request_id}.anew",
+            started_ns=now_ns,
+            last_active_ns=now_ns,
+            attempts=0,
+            fallbacks=0,
+            input_tokens=0,
+            output_tokens=0,
+            cost_usd=0.0,
         )
         if self._revalidating.take(asked.key, facts, now_ns):
             again = replace(asked, asked_ns=now_ns, fallback=None)
@@ -138,7 +148,9 @@ class CachedAnswers:
             parent=None,
         )
         # A scope of its own: what becomes of this is no part of how the request ended.
-        own = replace(scope, span=span, facts=facts, recorder=_Silent(), open_call=None)
+        own = replace(
+            scope, span=span, facts=facts, recorder=_Silent(), open_call=None, reservation=None, limit_headers={}
+        )
         result = "failed"
         try:
             with own.step("cache.lookup") as lookup:
@@ -159,6 +171,8 @@ class CachedAnswers:
             scope.instruments.cache_revalidations.add(1, {"lumigate.cache.revalidation": result})
             span.set_attribute("lumigate.cache.revalidation", result)
             span.end()
+        if own.reservation is not None:
+            await settle(own, own.ports, own.reservation)
 
 
 class _Silent:

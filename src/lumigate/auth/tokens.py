@@ -16,6 +16,7 @@ from lumigate.auth.claims import ClaimRules, check_claims, check_type, region, s
 from lumigate.auth.key_set import KeySet
 from lumigate.auth.revocation import Revocations
 from lumigate.auth.settings import AuthSettings, TrustedIssuer
+from lumigate.auth.verified import VerifiedTokens
 from lumigate.errors import Unauthenticated
 from lumigate.scope import Scope
 from lumigate.telemetry import Span
@@ -33,10 +34,11 @@ class _Trust:
 
 
 class TokenChecker:
-    """One an isolate; holds the issuers' keys between requests."""
+    """One an isolate; holds the issuers' keys between requests, and for a minute which signatures have held."""
 
     def __init__(self, settings: AuthSettings, revocations: Revocations) -> None:
         self._revocations = revocations
+        self._verified = VerifiedTokens()
         self._algorithms = frozenset(name for issuer in settings.issuers for name in issuer.algorithms)
         self._trusted = {issuer.issuer: _trust(issuer, settings) for issuer in settings.issuers}
 
@@ -44,18 +46,24 @@ class TokenChecker:
         """Who the token is of. Raises `Unauthenticated`."""
         if not self._trusted:
             raise Unauthenticated("wrong_issuer")
-        token = jws.parse(credential, self._algorithms)
+        now_seconds = scope.clock.now_ns() / 1e9
+        verified = self._verified.get(credential, now_seconds)
+        token = jws.parse(credential, self._algorithms) if verified is None else verified.token
         issuer = token.claims.get("iss")
         trust = self._trusted.get(issuer) if isinstance(issuer, str) else None
         if trust is None:
             raise Unauthenticated("wrong_issuer")
         if token.algorithm not in trust.settings.algorithms:
             raise Unauthenticated("unsupported_algorithm")
-        now_seconds = scope.clock.now_ns() / 1e9
         refusal = _refusal(token, trust.rules, now_seconds)
         key = await trust.keys.key(scope, token.key_id, token.algorithm, span, worth_a_fetch=refusal is None)
-        if not await scope.ports.crypto.verify(key, token.signature, token.signed):
-            raise Unauthenticated("bad_signature")
+        if verified is None or verified.key is not key:
+            if verified is not None:
+                token = jws.parse(credential, self._algorithms)
+            if not await scope.ports.crypto.verify(key, token.signature, token.signed):
+                raise Unauthenticated("bad_signature")
+            if refusal is None:
+                self._verified.put(credential, token, key, now_seconds)
         if refusal is not None:
             raise refusal
         caller = _caller(token.claims, trust.settings)

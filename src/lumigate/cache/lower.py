@@ -96,13 +96,25 @@ class LowerTier:
         )
         return (EXPIRED, None) if scope.clock.now_ns() >= entry.expires_ns else (HIT, entry)
 
-    async def write(self, scope: Scope, namespace: str, key: str, entry: Entry, ttl_seconds: int) -> str:
-        """Store an entry for that long. Raises nothing: in the background there is nobody to tell but a counter."""
+    async def write(
+        self,
+        scope: Scope,
+        namespace: str,
+        key: str,
+        entry: Entry,
+        ttl_seconds: int,
+        *,
+        packed: bytes | None = None,
+    ) -> str:
+        """Store an entry for that long. Raises nothing: in the background there is nobody to tell but a counter.
+
+        `packed` is what `pack` makes of it, for whoever has it already.
+        """
         store = store_of(self.name, scope.ports)
         if store is None or not self._admitted(scope):
             return SKIPPED
         try:
-            data = await self._sealed(scope, namespace, entry.to_bytes())
+            data = await self.pack(scope, namespace, entry) if packed is None else packed
             async with scope.ports.timeout(max(5.0, 4 * self._budget_seconds)):  # nobody waits for a write
                 await store.put(store_key(namespace, key), data, ttl_seconds)
         except Exception:
@@ -149,7 +161,9 @@ class LowerTier:
         sealer = Sealer(self._keys, scope.ports.aead, scope.ports.entropy)
         return await sealer.open(data, tenant=namespace, purpose=Purpose.CACHED_ANSWER)
 
-    async def _sealed(self, scope: Scope, namespace: str, data: bytes) -> bytes:
+    async def pack(self, scope: Scope, namespace: str, entry: Entry) -> bytes:
+        """The entry as it is stored; alike in all tiers of an isolate."""
+        data = entry.to_bytes()
         if self._keys is None:
             return data
         sealer = Sealer(self._keys, scope.ports.aead, scope.ports.entropy)

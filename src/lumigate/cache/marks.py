@@ -89,6 +89,13 @@ class PurgeMarks:
                     return True
         return False
 
+    def must_be_read(self, scope: Scope, namespace: str) -> bool:
+        """Whether `settle` would have to wait for a store."""
+        if mark_store(scope.ports) is None:
+            return False
+        now_ns = scope.clock.now_ns()
+        return any(self._is_late(self._entry(name), now_ns) for name in (short_hash(namespace), EVERYONE))
+
     async def settle(self, scope: Scope, namespace: str) -> bool:
         """Know the marks well enough to serve by them; False if nothing can be known.
 

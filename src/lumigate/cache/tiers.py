@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lumigate.cache.asked import Asked, Found
@@ -157,12 +158,14 @@ class TieredCache:
         settled = False
         for number, tier in enumerate(tiers):
             with scope.step(f"cache.{tier.name}", parent=lookup.span) as step:
-                if number == 0:
+                if number == 0 and self.marks.must_be_read(scope, asked.namespace):
                     (result, entry), settled = await asyncio.gather(
                         tier.read(scope, asked.namespace, asked.key, step),
                         self.marks.settle(scope, asked.namespace),
                     )
                 else:
+                    if number == 0:  # nothing to wait for, so no tasks to wait with
+                        settled = await self.marks.settle(scope, asked.namespace)
                     result, entry = await tier.read(scope, asked.namespace, asked.key, step)
                 if entry is not None and not settled:
                     # Nothing is known of purges, and one that is overlooked is worse than a miss.
@@ -251,14 +254,14 @@ class TieredCache:
         return (tier for tier in self.lower if store_of(tier.name, ports) is not None)
 
     async def _write_below(self, scope: Scope, asked: Asked, entry: Entry) -> None:
-        await asyncio.gather(
-            *(
-                tier.write(
-                    scope, asked.namespace, asked.key, entry, _ttl(asked.rules, tier.name, entry, scope)
-                )
-                for tier in self._bound(scope.ports)
-            )
-        )
+        # One after the other: nobody waits, a task each would cost more than the writing, and it is packed once.
+        packed: bytes | None = None
+        for tier in self._bound(scope.ports):
+            if packed is None:
+                with suppress(Exception):  # what cannot be packed is for the tier to fail at, and to count
+                    packed = await tier.pack(scope, asked.namespace, entry)
+            ttl_seconds = _ttl(asked.rules, tier.name, entry, scope)
+            await tier.write(scope, asked.namespace, asked.key, entry, ttl_seconds, packed=packed)
         if asked.near is not None:
             await self.near.learn(scope, asked, entry)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lumigate.catalog.http import ERROR_TYPE, HTTP_METHOD, HTTP_ROUTE
+from lumigate.catalog.scales import LAG_SECONDS
 from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric, SpanType
 
 WORKER_OUTCOME = Attribute(
@@ -58,6 +59,13 @@ METRIC_BATCHES = Metric(
     kind=InstrumentKind.COUNTER,
     description="Batches of deltas that isolates sent to a counter shard, by what became of them.",
     attributes=(BATCH_RESULT,),
+)
+METRIC_LAG = Metric(
+    name="lumigate.metrics.lag",
+    unit="s",
+    kind=InstrumentKind.HISTOGRAM,
+    description="How far a counter shard is behind an isolate: from the sealing of a batch until it is counted.",
+    buckets=LAG_SECONDS,
 )
 IMPORT_FAILURES = Metric(
     name="lumigate.worker.import_failures",

@@ -1,9 +1,9 @@
 """Where the gateway may be told to send its requests: to providers and issuers out on the internet, over TLS.
 
-The addresses are the operator's, never a caller's; these rules catch the one that was pasted wrongly or planted. Refused
-are plain http, credentials in an address, and hosts that are this machine, its network or a cloud's metadata service,
-in every way of writing them that an HTTP client understands (https://url.spec.whatwg.org/#host-parsing). A host that
-is named in `OUTBOUND_TRUSTED_HOSTS` may be any of the last two; this machine may in development and in tests.
+The addresses are the operator's, never a caller's; these rules catch the one that was pasted wrongly or planted.
+Refused are credentials in an address, plain http, and hosts that are this machine, its network or a cloud's metadata
+service, in every way of writing them that an HTTP client understands (https://url.spec.whatwg.org/#host-parsing). A
+host that is named in `OUTBOUND_TRUSTED_HOSTS` may be any of the last two; this machine may in development and tests.
 
 A name is judged by how it reads: nothing is looked up, so a public name that leads to a private address passes.
 """

@@ -206,7 +206,9 @@ class ModelCall:
         # Providers quote the key that they refuse, and what else they were sent.
         clean = self.target.access.without_secrets
         message, param = self.provider.error_message(clean((body or b"").decode("utf-8", "replace")).encode())
-        return UpstreamRefused(name, status, clean(message), param and clean(param))
+        refused = UpstreamRefused(name, status, clean(message), param and clean(param))
+        refused.is_told = not self.scope.facts.region
+        return refused
 
     def _fetch_error(self, error: FetchError, seconds: float) -> LumigateError:
         name = self.target.access.name

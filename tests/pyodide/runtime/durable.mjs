@@ -7,7 +7,9 @@
 //   goes on in a later turn of the loop, so another event may come first (a lock of the object's own is legal);
 // - an object can be evicted between events: memory goes, storage stays;
 // - methods whose name starts with an underscore cannot be called;
-// - an alarm that raises is tried again with growing pauses, at most six times.
+// - an alarm that raises is tried again with growing pauses, at most six times;
+// - an object that its alarm wakes from eviction knows its id but not its name, as in workerd
+//   (https://github.com/cloudflare/workerd/issues/6850); Cloudflare itself may be kinder.
 
 import { createHash, randomBytes } from "node:crypto";
 
@@ -25,7 +27,7 @@ export class DurableObjectId {
   #hex;
   constructor(hex, name) {
     this.#hex = hex;
-    if (name !== undefined) this.name = name;
+    this.name = name; // undefined, but there, where nobody knows it
   }
   toString() {
     return this.#hex;
@@ -97,20 +99,20 @@ class Actor {
   }
 
   /** Runs `event(instance)` in the object's own context. */
-  async deliver(event) {
+  async deliver(event, { nameless = false } = {}) {
     return outside(async () => {
       await this.#delivered();
       clock.advance();
-      const { context, instance } = this.#alive();
+      const { context, instance } = this.#alive(nameless ? new DurableObjectId(this.id.toString()) : this.id);
       context.startEvent();
       return Promise.race([context.run(() => event(instance, context)), context.failed]);
     });
   }
 
-  #alive() {
+  #alive(id) {
     if (!this.living) {
       const context = new Invocation("durable object", this.#runtime.limits);
-      const state = new DurableObjectState(this.id, this.storage, { context, gate: (work) => this.#gate(work) });
+      const state = new DurableObjectState(id, this.storage, { context, gate: (work) => this.#gate(work) });
       const instance = context.run(() => this.#runtime.interpreter.instantiate(this.className, state, this.#runtime.env));
       this.living = { context, instance };
     }
@@ -140,7 +142,7 @@ class Actor {
     this.storage.takeAlarm(undefined);
     const info = { retryCount: this.retries, isRetry: this.retries > 0, scheduledTime: clock.real() };
     try {
-      await this.deliver((instance) => this.#runtime.interpreter.callSpecial(instance, "alarm", [info]));
+      await this.deliver((instance) => this.#runtime.interpreter.callSpecial(instance, "alarm", [info]), { nameless: true });
       this.retries = 0;
       return true;
     } catch (error) {
@@ -224,6 +226,7 @@ export class DurableObjectNamespace {
   /** The same objects' class, in a jurisdiction: an id of another one is refused there; the whole namespace takes any. */
   jurisdiction(jurisdiction) {
     if (jurisdiction === undefined || jurisdiction === null) return this.#within(undefined);
+    if (this.#runtime.flags.jurisdictions === false) throw new Error("Jurisdiction restrictions are not implemented in workerd.");
     return this.#within(known(String(jurisdiction)));
   }
   #within(jurisdiction) {

@@ -1,6 +1,7 @@
 // SQLite for the storage of Durable Objects: Node's own where it has one (22.5 or newer), else `sql.js` (wasm).
 //
-// One shape for both: `script(text)` runs statements, `run(query, values)` one, giving {columns, rows, changes}.
+// One shape for both: `script(text)` runs statements, `run(query, values)` one, giving {columns, rows, changes}; a row is an array,
+// because columns may be called the same.
 
 const NodeDatabase = await import("node:sqlite").then((module) => module.DatabaseSync, () => undefined);
 const SQL = NodeDatabase ? undefined : await import("sql.js").then((module) => module.default());
@@ -17,7 +18,8 @@ class NodeSqlite {
     const statement = this.#database.prepare(query);
     const columns = (statement.columns?.() ?? []).map(({ name }) => name);
     if (columns.length === 0) return { columns, rows: [], changes: Number(statement.run(...values).changes) };
-    return { columns, rows: statement.all(...values).map((row) => ({ ...row })), changes: 0 };
+    statement.setReturnArrays?.(true);
+    return { columns, rows: statement.all(...values).map((row) => Object.values(row)), changes: 0 };
   }
 }
 
@@ -34,7 +36,7 @@ class WasmSqlite {
     try {
       statement.bind(values);
       const rows = [];
-      while (statement.step()) rows.push(statement.getAsObject());
+      while (statement.step()) rows.push(statement.get());
       const columns = statement.getColumnNames();
       return { columns, rows, changes: columns.length === 0 ? this.#database.getRowsModified() : 0 };
     } finally {

@@ -3,7 +3,11 @@
 // Rules:
 // - values are structured clones: what cannot be cloned raises;
 // - keys are at most 2,048 bytes, values 128 KiB (2 MiB where the class is SQLite-backed), 128 keys an operation;
-// - while an operation is under way no other event reaches the object (the input gate).
+// - while an operation is under way no other event reaches the object (the input gate);
+// - `deleteAll` takes the alarm along (compatibility date 2026-02-24 and later), and is no part of a transaction;
+// - SQL: at most 100 parameters, 100 KB a statement, 2 MB a string, a blob or a row; parameters are strings, numbers,
+//   ArrayBuffers or null; transactions only by `transactionSync`, no PRAGMA, no table `_cf_…`; numbers come back as doubles.
+//   https://developers.cloudflare.com/durable-objects/platform/limits/
 
 import { deserialize, serialize } from "node:v8";
 
@@ -14,6 +18,10 @@ import { openSqlite } from "./sqlite.mjs";
 const KEY_BYTES = 2048;
 const KEYS = 128;
 const KIB = 1024;
+const SQL_PARAMETERS = 100;
+const SQL_STATEMENT_BYTES = 100_000;
+const SQL_ROW_BYTES = 2_000_000;
+const SQL_FORBIDDEN = /(?:^|;)\s*(?:begin|commit|end|rollback|savepoint|release|pragma|attach|detach|vacuum)\b|\b_cf_/i;
 
 export class DurableObjectStorage {
   #entries = new Map();
@@ -21,6 +29,7 @@ export class DurableObjectStorage {
   #valueBytes;
   #alarm;
   #database;
+  #inTransaction = false;
 
   constructor({ gate, sqlite, onAlarm }) {
     this.#gate = gate;
@@ -85,11 +94,12 @@ export class DurableObjectStorage {
   }
 
   deleteAll() {
-    return this.#op(() => {
-      this.#entries.clear();
-      this.#database?.close();
-      this.#database = undefined;
-    });
+    if (this.#inTransaction) throw new Error("Cannot call deleteAll() within a transaction.");
+    this.#entries.clear(); // at once, as SQLite is: only the confirmation is waited for
+    this.#database?.close();
+    this.#database = undefined;
+    this.takeAlarm(undefined);
+    return this.#op(() => undefined);
   }
 
   list(options) {
@@ -116,7 +126,9 @@ export class DurableObjectStorage {
 
   transactionSync(work) {
     const before = new Map(this.#entries);
+    const nested = this.#inTransaction;
     this.#database?.script("SAVEPOINT host");
+    this.#inTransaction = true;
     try {
       const result = work();
       this.#database?.script("RELEASE host");
@@ -125,6 +137,8 @@ export class DurableObjectStorage {
       this.#entries = before;
       this.#database?.script("ROLLBACK TO host; RELEASE host");
       throw error;
+    } finally {
+      this.#inTransaction = nested;
     }
   }
 
@@ -186,23 +200,49 @@ export class SqlStorageCursor {
     this.rowsRead = rows.length;
     this.rowsWritten = changes;
   }
+  #named(row) {
+    return Object.fromEntries(this.columnNames.map((name, at) => [name, row[at]]));
+  }
   next() {
-    const value = this.#rows.shift();
-    return value === undefined ? { done: true } : { done: false, value };
+    const row = this.#rows.shift();
+    return row === undefined ? { done: true } : { done: false, value: this.#named(row) };
   }
   toArray() {
-    return this.#rows.splice(0);
+    return this.#rows.splice(0).map((row) => this.#named(row));
   }
   one() {
     if (this.#rows.length !== 1) throw new Error(`Expected exactly one result from SQL query, but got ${this.#rows.length || "no"} results.`);
     return this.toArray()[0];
   }
   *raw() {
-    for (const row of this.toArray()) yield Object.values(row);
+    yield* this.#rows.splice(0);
   }
   [Symbol.iterator]() {
     return this;
   }
+}
+
+function checkedParameters(query, bindings) {
+  if (Buffer.byteLength(query) > SQL_STATEMENT_BYTES) throw new Error("statement too long: SQLITE_TOOBIG");
+  if (SQL_FORBIDDEN.test(query)) throw new Error(`not authorized: SQLITE_AUTH (${query.trim().slice(0, 40)})`);
+  if (bindings.length > SQL_PARAMETERS) throw new Error("too many SQL variables: SQLITE_ERROR");
+  let size = 0;
+  const values = bindings.map((value) => {
+    if (value === null || value === undefined) return null;
+    if (typeof value === "number") return value;
+    if (typeof value === "string") {
+      size += Buffer.byteLength(value);
+      return value.toWellFormed?.() ?? Buffer.from(value).toString();
+    }
+    if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
+      size += value.byteLength;
+      return ArrayBuffer.isView(value) ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : new Uint8Array(value);
+    }
+    // Production makes a text of `true` and refuses a BigInt: neither is what anyone means.
+    throw new TypeError(`A parameter of a statement is a string, a number, an ArrayBuffer or null, not a ${typeof value}.`);
+  });
+  if (size > SQL_ROW_BYTES) throw new Error("string or blob too big: SQLITE_TOOBIG");
+  return values;
 }
 
 export class SqlStorage {
@@ -212,8 +252,8 @@ export class SqlStorage {
   }
   exec(query, ...bindings) {
     require("io");
+    const values = checkedParameters(query, bindings);
     const database = this.#open();
-    const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value));
     if (values.length === 0 && query.split(";").filter((part) => part.trim() !== "").length > 1) {
       database.script(query);
       return new SqlStorageCursor([], [], 0);

@@ -41,6 +41,7 @@ class Counter(DurableObject):
         alarms = (await self.ctx.storage.get("alarms") or 0) + 1
         await self.ctx.storage.put("alarms", alarms)
         await self.env.KV.put("alarm", str(alarms))
+        await self.env.KV.put("name in alarm", str(self.ctx.id.name))
         if alarms == 1:
             raise RuntimeError("the first alarm fails")
 
@@ -80,6 +81,53 @@ class Counter(DurableObject):
         await self.ctx.storage.deleteAll()
         tables = [list(row) for row in sql.exec("SELECT name FROM sqlite_master").raw()]
         return {"rows": rows, "tables": tables}
+
+    async def empty(self) -> Any:
+        """Emptied at once: what comes while the end of it is awaited is not lost."""
+        storage = self.ctx.storage
+        await storage.setAlarm(js.Date.now() + 3_600_000)
+        await storage.put("old", 1)
+        emptied = storage.deleteAll()
+        storage.sql.exec("CREATE TABLE new (n INTEGER)")
+        await emptied
+        tables = [list(row) for row in storage.sql.exec("SELECT name FROM sqlite_master").raw()]
+        return [await storage.getAlarm(), await storage.get("old"), tables]
+
+    async def sql_wrongly(self, what: int) -> None:
+        sql, storage = self.ctx.storage.sql, self.ctx.storage
+        match what:
+            case 0:
+                sql.exec("SELECT ?", True)
+            case 1:
+                sql.exec("SELECT ?", 2**60)
+            case 2:
+                sql.exec(f"SELECT {','.join('?' * 101)}", *range(101))
+            case 3:
+                sql.exec("SELECT ?", "x" * 2_000_001)
+            case 4:
+                sql.exec(f"SELECT '{'x' * 100_000}'")
+            case 5:
+                sql.exec("BEGIN TRANSACTION")
+            case 6:
+                sql.exec("PRAGMA user_version")
+            case 7:
+                sql.exec("CREATE TABLE _cf_mine (n INTEGER)")
+            case _:
+                proxy = create_proxy(lambda: storage.deleteAll())
+                try:
+                    storage.transactionSync(proxy)
+                finally:
+                    proxy.destroy()
+
+    async def sql_at_the_limits(self) -> Any:
+        sql = self.ctx.storage.sql
+        row = list(next(iter(sql.exec(f"SELECT {','.join('?' * 100)}", *range(100)).raw())))
+        sql.exec("CREATE TABLE large (body TEXT)")
+        sql.exec("INSERT INTO large VALUES (?)", "x" * 1_999_000)
+        return [row[99], [list(found) for found in sql.exec("SELECT length(body), ? FROM large", None).raw()]]
+
+    async def told_name(self) -> Any:
+        return self.ctx.id.name
 
     async def background(self) -> None:
         async def work() -> None:

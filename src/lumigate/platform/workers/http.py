@@ -6,12 +6,13 @@ a pump whose client has left never wakes again, so whatever it meant to report m
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import js
-from pyodide.ffi import create_once_callable, to_js
+from pyodide.ffi import JsException, create_once_callable, to_js
 
 from lumigate.http.types import Disconnect, Request, Response
 
@@ -105,10 +106,20 @@ def write_response(response: Response, ctx: Any, hang_up: HangUp) -> Any:
 
 
 async def _pump(body: AsyncIterator[bytes], writer: Any, hang_up: HangUp) -> None:
-    """Copy a streamed body. When the client leaves, this never wakes again; see the module's header."""
+    """Copy a streamed body. When the client leaves, this never wakes again; see the module's header.
+
+    Where it does not get to the end (a write that is refused, a defect), the body is closed here and now, because
+    nothing else would in this request; and the client sees a connection that breaks, not one that waits.
+    """
     try:
         async for chunk in body:
             await writer.write(to_js(chunk))
         await writer.close()
+    except Exception:
+        if isinstance(body, AsyncGenerator):
+            await body.aclose()
+        with suppress(JsException):  # it has failed already
+            await writer.abort(js.Error.new("the body ended early"))
+        raise
     finally:
         hang_up.close()

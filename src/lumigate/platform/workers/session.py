@@ -127,5 +127,9 @@ class SessionIndexObject:
 
 
 async def _empty(ctx: Any) -> None:
-    await ctx.storage.deleteAlarm()
+    """The alarm goes with the rest (compatibility date 2026-02-24 and later).
+
+    One operation, begun before anything is awaited: between two, a call could come in and store what the second one
+    deletes. https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/#deleteall
+    """
     await ctx.storage.deleteAll()

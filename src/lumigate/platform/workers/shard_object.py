@@ -51,7 +51,7 @@ class ShardObject:
             }
             self._export_ms = settings.export_seconds * 1000
             self._service = ShardService(
-                str(self._ctx.id.name or self._ctx.id.toString()),
+                self._name(),
                 self._execute,
                 settings=settings.shard_settings(),
                 telemetry=TelemetryConfig.from_environ(texts),
@@ -65,6 +65,21 @@ class ShardObject:
                 entropy=ENTROPY,
             )
         return self._service
+
+    def _name(self) -> str:
+        """What the shard is called by those who push to it: the identity of its series, which must never change.
+
+        An alarm that wakes an object which was evicted may not know it (github.com/cloudflare/workerd/issues/6850),
+        so it is written down by the first event that does.
+        """
+        self._execute("CREATE TABLE IF NOT EXISTS shard_name (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+        for (name,) in self._execute("SELECT name FROM shard_name WHERE id = 1"):
+            return str(name)
+        name = self._ctx.id.name
+        if not name:
+            return str(self._ctx.id.toString())
+        self._execute("INSERT INTO shard_name (id, name) VALUES (1, ?)", str(name))
+        return str(name)
 
     async def _arm(self) -> None:
         """Set the alarm, unless one is set already."""
