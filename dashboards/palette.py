@@ -27,7 +27,7 @@ OPEN_SET: Final = "continuous-YlBl"
 """For series whose number is not known (models, tenants): yellow to blue by value, which reads without hues."""
 HEAT: Final = "Viridis"
 
-_MEANINGS: Final[Mapping[str, str]] = {
+MEANINGS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("ok", "complete", "allowed", "stored", "kept", "hit", "hit-l1", "200"), BLUE),
     **dict.fromkeys(("hit-l2", "duplicate", "l1"), SKY),
     **dict.fromkeys(("miss", "refused", "missing", "l2", "404"), ORANGE),
@@ -44,16 +44,17 @@ _MEANINGS: Final[Mapping[str, str]] = {
 def colours(names: Iterable[str]) -> dict[str, str]:
     """A colour for each name: the one of its meaning, else the next that is free.
 
-    Empty where there are more names than colours: two series of one colour say less than shades by value.
+    Where there are more names than colours, only those with a meaning have one: two series of one colour would say
+    less than shades by value.
     """
     names = list(names)
-    if len(names) > len(CYCLE) and not set(names) <= set(_MEANINGS):
-        return {}
-    taken = {_MEANINGS[name] for name in names if name in _MEANINGS}
+    if len(names) > len(CYCLE):
+        return {name: MEANINGS[name] for name in names if name in MEANINGS}
+    taken = {MEANINGS[name] for name in names if name in MEANINGS}
     free = [colour for colour in CYCLE if colour not in taken] or list(CYCLE)
-    unnamed = [name for name in names if name not in _MEANINGS]
+    unnamed = [name for name in names if name not in MEANINGS]
     cycled = {name: free[index % len(free)] for index, name in enumerate(unnamed)}
-    return {name: _MEANINGS.get(name) or cycled[name] for name in names}
+    return {name: MEANINGS.get(name) or cycled[name] for name in names}
 
 
 def override(name: str, colour: str) -> dict[str, Any]:

@@ -91,14 +91,15 @@ def lines(
 
     A series of Prometheus leads to the logs and traces behind it.
     """
-    known = palette.colours(colours) if colours is not None else {}
+    names = list(colours or ())
+    known = palette.colours(names)
     limited = warning is not None or bad is not None
     return Sized(
         width=width,
         panel=TimeSeries(
             **_common(title, description, targets, links),
             unit=unit,
-            colorMode=palette.OPEN_SET if not known else "palette-classic",
+            colorMode="palette-classic" if names and len(known) == len(names) else palette.OPEN_SET,
             drawStyle="bars" if bars else "line",
             fillOpacity=70 if bars else 25 if stacked else 8,
             lineWidth=1,

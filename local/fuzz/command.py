@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -54,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.case is not None and args.only is None:
         print("lumigate fuzz: --case needs --only TARGET", file=sys.stderr)
         return 2
-    logging.getLogger("local").setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix="lumigate-fuzz-") as folder:
+    with _quiet(), tempfile.TemporaryDirectory(prefix="lumigate-fuzz-") as folder:
         tallies, problems = asyncio.run(_fuzz(args, Path(folder)))
     if args.json:
         print(json.dumps({"seed": args.seed, "problems": problems, "targets": _as_json(tallies)}, indent=2))
@@ -64,6 +65,18 @@ def run(args: argparse.Namespace) -> int:
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     return 1 if problems else 0
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What the runtime would log about each hostile case is in the summary."""
+    logger = logging.getLogger("local")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 async def _fuzz(args: argparse.Namespace, folder: Path) -> tuple[dict[str, Tally], list[str]]:

@@ -53,6 +53,8 @@ class Facts:
     cost_estimated: bool = False
     tenant_class: str = "standard"
     cost_usd: float = 0.0
+    settled_usd: float = 0.0
+    """Of the cost, what the tenant's ledger is told of apart."""
     upstream_ns: int = 0
     first_chunk_ns: int = 0
     request_bytes: int = 0

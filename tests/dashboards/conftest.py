@@ -74,7 +74,7 @@ class Run:
     def over_time(self, expression: str) -> list[dict[str, Any]]:
         """The same as a graph asks it."""
         now = time.time()
-        parameters = {"query": expression, "start": str(now - 60), "end": str(now), "step": "1"}
+        parameters = {"query": expression, "start": str(now - 180), "end": str(now), "step": "1"}
         answer = self.client.get("/api/v1/query_range", params=parameters).json()
         assert answer["status"] == "success", f"{answer.get('error')}\n{expression}"
         result: list[dict[str, Any]] = answer["data"]["result"]

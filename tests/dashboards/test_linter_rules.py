@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dashboards.palette import SAFE
+from dashboards.palette import MEANINGS, SAFE
 from tests.dashboards.filled import panels, promql, queries
 from tests.slo.promtool import promtool, run
 
@@ -197,6 +197,23 @@ def colour_blind_safe(name: str, dashboard: Dashboard) -> Iterator[str]:
             yield f"{panel['title']}: {used - SAFE}"
 
 
+def colours_that_tell_apart(name: str, dashboard: Dashboard) -> Iterator[str]:
+    """Ours: series that have a colour each have one of their own, but for those that mean the same."""
+    del name
+    for panel in panels(dashboard):
+        if panel["type"] != "timeseries":
+            continue
+        given = {
+            o["matcher"]["options"]: p["value"]["fixedColor"]
+            for o in panel["fieldConfig"]["overrides"]
+            for p in o["properties"]
+            if p["id"] == "color"
+        }
+        unmeant = [colour for series, colour in given.items() if series not in MEANINGS]
+        if len(set(unmeant)) < len(unmeant):
+            yield f"{panel['title']}: {given}"
+
+
 RULES: tuple[Callable[[str, Dashboard], Iterator[str]], ...] = (
     template_datasource,
     template_job,
@@ -212,6 +229,7 @@ RULES: tuple[Callable[[str, Dashboard], Iterator[str]], ...] = (
     panel_no_targets,
     logql_auto,
     colour_blind_safe,
+    colours_that_tell_apart,
 )
 
 

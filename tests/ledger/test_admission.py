@@ -210,6 +210,41 @@ async def test_what_is_asked_anew_beside_a_stale_hit_is_paid_for_and_holds_nothi
     assert port.ledger.usage(TenantLimits(**limits))["day"] == (900_000, 0)
 
 
+async def test_an_embedding_for_the_cache_is_paid_for_apart_and_lets_nothing_else_through() -> None:
+    priced = {"input_usd_per_mtok": 1.0, "output_usd_per_mtok": 1.0}
+    models = {
+        "fast": {"provider": "openai", "model": "gpt-4o-mini", **priced},
+        "vectors": {"provider": "openai", "model": "text-embedding-3-small", **priced},
+    }
+    limits = TenantLimits(tokens_per_minute=2000, usd_per_day=5)
+    rig, port = limited(
+        *(json_answer(completion()) for _ in range(2)),
+        limits={"tokens_per_minute": 2000, "usd_per_day": 5},
+        MODELS=json.dumps(models),
+        CACHE_NEAR_THRESHOLD="0.8",
+        CACHE_NEAR_EMBEDDING_MODEL="vectors",
+    )
+    usage = {"prompt_tokens": 5, "total_tokens": 5}
+    for vector in ([1.0, 0.0], [0.0, 1.0]):
+        data = [{"object": "embedding", "index": 0, "embedding": vector}]
+        answer = {"object": "list", "data": data, "model": "e", "usage": usage}
+        rig.ports.fetch.script(UPSTREAM_URL.replace("chat/completions", "embeddings"), json_answer(answer))
+
+    async def asked(text: str) -> Response:
+        response = await rig.send(
+            body={**CHAT_BODY, "messages": [{"role": "user", "content": text}], "max_tokens": 1000}
+        )
+        await ended(rig, response)
+        return response
+
+    assert (await asked("What is the capital of France?")).status == 200
+    # In millionths of a dollar, of which a token costs one here: nothing is counted twice, nothing is still held.
+    assert port.ledger.usage(limits) == {"tokens": (1505, 0), "day": (1_505_000, 0)}
+    assert (await asked("what's the capital of france")).status == 429, "it leaves room for the embedding only"
+    assert len(rig.ports.fetch.calls) == 3
+    assert port.ledger.usage(limits) == {"tokens": (1510, 0), "day": (1_510_000, 0)}
+
+
 async def test_a_hit_of_a_tenant_that_has_only_a_budget_asks_nobody_even_if_it_is_spent() -> None:
     rig, port = limited(json_answer(completion()), limits={"usd_per_day": 0.0028})
     await ended(rig, await rig.send())

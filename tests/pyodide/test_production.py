@@ -190,6 +190,44 @@ def test_the_shard_is_called_the_same_when_its_alarm_wakes_it() -> None:
         assert instances(client) == before
 
 
+BREAKS = """
+import asyncio
+
+import js
+from workers import Response as WorkersResponse, WorkerEntrypoint
+
+from lumigate.http.types import Disconnect, Response
+from lumigate.platform.workers.http import HangUp, write_response
+
+
+class Default(WorkerEntrypoint):
+    async def fetch(self, request):
+        async def body():
+            yield b"one"
+            raise ValueError("in the middle")
+
+        async def work():
+            await asyncio.sleep(2)
+            js.console.log("other work is done")
+
+        self.ctx.waitUntil(work())
+        hang_up = HangUp(request.js_object, Disconnect())
+        return WorkersResponse(write_response(Response(status=200, headers={}, body=body()), self.ctx, hang_up))
+"""
+
+
+def test_a_body_that_cannot_go_on_breaks_the_connection_at_once(tmp_path: Path) -> None:
+    """Otherwise the client waits for what nobody will write, for as long as the request has other work to do."""
+    source = tmp_path / "src"
+    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    (source / "breaks.py").write_text(BREAKS, "utf-8")
+    with production_host({}, main="breaks.py", src=source, bindings={}) as host:
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.get(host.url, timeout=10)
+        assert "other work is done" not in "".join(host.logs())
+        host.wait_for_log("ValueError: in the middle")
+
+
 def test_a_session_comes_back_from_eviction_and_its_alarm_empties_it() -> None:
     """What the object held in memory was only who waits; what it stored is sealed, and goes when idle."""
     key = "lmg_production_key"

@@ -127,7 +127,7 @@ class CachedAnswers:
         facts = replace(
             scope.facts,
             # What it spends is reserved and settled under a name of its own: the request's is the hit's.
-            request_id=f"{scope.facts.request_id}.anew",
+            request_id=f"{scope.facts.request_id}.{scope.ports.entropy.random_bytes(4).hex()}",
             started_ns=now_ns,
             last_active_ns=now_ns,
             attempts=0,
@@ -135,6 +135,7 @@ class CachedAnswers:
             input_tokens=0,
             output_tokens=0,
             cost_usd=0.0,
+            settled_usd=0.0,
         )
         if self._revalidating.take(asked.key, facts, now_ns):
             again = replace(asked, asked_ns=now_ns, fallback=None)

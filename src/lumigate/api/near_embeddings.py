@@ -12,6 +12,7 @@ from opentelemetry.trace import Link
 
 from lumigate import strict_json
 from lumigate.config import Settings
+from lumigate.ledger.settlement import settle
 from lumigate.llm.call import ModelCall
 from lumigate.llm.dialects.openai import EMBEDDINGS_DIALECT
 from lumigate.llm.dispatch import Dispatcher
@@ -34,8 +35,21 @@ class PromptEmbedder:
         span = scope.tracer.start_span(
             "cache.embed", links=[Link(scope.span.get_span_context())], parent=None
         )
-        facts = replace(scope.facts, attempts=0, fallbacks=0, cost_usd=0.0, finished=False)
-        own = replace(scope, span=span, facts=facts, recorder=_Silent(), open_call=None)
+        facts = replace(
+            scope.facts,
+            # What it spends is reserved and settled under a name of its own: the request's own call is judged by itself.
+            request_id=f"{scope.facts.request_id}.{scope.ports.entropy.random_bytes(4).hex()}",
+            attempts=0,
+            fallbacks=0,
+            input_tokens=0,
+            output_tokens=0,
+            cost_usd=0.0,
+            settled_usd=0.0,
+            finished=False,
+        )
+        own = replace(
+            scope, span=span, facts=facts, recorder=_Silent(), open_call=None, reservation=None, limit_headers={}
+        )
         try:
             return await self._embedding(own, text)
         except Exception as error:  # a second opinion that nobody gives
@@ -45,6 +59,9 @@ class PromptEmbedder:
             scope.facts.cost_usd += facts.cost_usd
             scope.facts.upstream_ns = facts.upstream_ns
             span.end()
+            if own.reservation is not None:
+                scope.facts.settled_usd += facts.cost_usd
+                scope.ports.background(settle(own, own.ports, own.reservation))
 
     async def _embedding(self, own: Scope, text: str) -> tuple[float, ...] | None:
         settings = self._settings

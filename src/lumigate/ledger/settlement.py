@@ -37,7 +37,7 @@ async def settle(scope: Scope, ports: Ports, reservation: Reservation) -> None:
     """Raises nothing. `ports` are those of whoever does it, who may be another request."""
     facts, instruments = scope.facts, scope.instruments
     tokens = facts.input_tokens + facts.output_tokens
-    text = settle_text(reservation.identity, tokens, nano_usd(facts.cost_usd))
+    text = settle_text(reservation.identity, tokens, nano_usd(max(0.0, facts.cost_usd - facts.settled_usd)))
     result = "lost"
     for attempt in range(TRIES):
         if attempt:

@@ -77,6 +77,8 @@ class Queue:
         self.signal = signal
         self.items = 0
         self.bytes = 0
+        self.arrived = 0
+        """Items that were ever put in."""
         self.batch_items = config.batch_items
         """How many go into one export; lowered while the destination finds them too large."""
         self.in_flight: list[Batch] = []
@@ -104,6 +106,7 @@ class Queue:
                 self._forget(entry)
                 self._ordinary.remove(entry)
         for entry in entries:
+            self.arrived += entry.items
             if self._make_room(entry):
                 (self._important if entry.important else self._ordinary).append(entry)
                 self.items += entry.items

@@ -97,8 +97,17 @@ class Exporter:
     async def drain(
         self, post: Post, resource: Resource, deadline_ns: int, *, force: bool, exclusive: bool
     ) -> None:
-        """Send until the queue is empty, the destination fails, or the time is up. Raises only what cancels it."""
+        """Send what waits, until the destination fails or the time is up. Raises only what cancels it.
+
+        What comes in meanwhile is for the next window, unless it fills an export or is to be out now (`force`): under
+        load there is always something, and sending a few traces at a time costs more than making them.
+        """
+        arrived, sent = self.queue.arrived, False
         while True:
+            if sent and not force and not self.queue.is_full():
+                if self.queue.waiting_items <= self.queue.arrived - arrived:
+                    return
+            sent = True
             now = self._clock.now_ns()
             if now >= deadline_ns or now < self._asked_until_ns or not (force or self.may_send(now)):
                 return

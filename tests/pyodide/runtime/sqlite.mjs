@@ -1,7 +1,7 @@
 // SQLite for the storage of Durable Objects: Node's own where it has one (22.5 or newer), else `sql.js` (wasm).
 //
-// One shape for both: `script(text)` runs statements, `run(query, values)` one, giving {columns, rows, changes}; a row is an array,
-// because columns may be called the same.
+// One shape for both: `script(text)` runs statements, `run(query, values)` one, giving {columns, rows, changes}; a row is
+// an array, because columns may be called the same.
 
 const NodeDatabase = await import("node:sqlite").then((module) => module.DatabaseSync, () => undefined);
 const SQL = NodeDatabase ? undefined : await import("sql.js").then((module) => module.default());

@@ -1,8 +1,9 @@
-"""The ports of one request, made from its `env` and `ctx`. A binding is looked up when it is first asked for."""
+"""The ports of one request, made from its `env` and `ctx`. A binding is looked up when it is first asked for, and once."""
 
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from functools import cached_property
 from typing import Any
 
 import js
@@ -51,27 +52,27 @@ class WorkersPorts:
     def console(self, line: str, /) -> None:
         js.console.log(line)
 
-    @property
+    @cached_property
     def key_value(self) -> WorkersKeyValue | None:
         binding = getattr(self._env, "CACHE", None)
         return WorkersKeyValue(binding) if binding is not None else None
 
-    @property
+    @cached_property
     def blobs(self) -> WorkersBlobStore | None:
         binding = getattr(self._env, "BLOBS", None)
         return WorkersBlobStore(binding) if binding is not None else None
 
-    @property
+    @cached_property
     def data_points(self) -> WorkersDataPoints | None:
         binding = getattr(self._env, "POINTS", None)
         return WorkersDataPoints(binding) if binding is not None else None
 
-    @property
+    @cached_property
     def rate_limit(self) -> WorkersRateLimit | None:
         binding = getattr(self._env, "RATE_LIMIT", None)
         return WorkersRateLimit(binding) if binding is not None else None
 
-    @property
+    @cached_property
     def address_limit(self) -> WorkersRateLimit | None:
         binding = getattr(self._env, "RATE_LIMIT_ADDRESS", None)
         return WorkersRateLimit(binding) if binding is not None else None
@@ -80,7 +81,7 @@ class WorkersPorts:
     def timeout(self) -> type[WorkersTimeout]:
         return WorkersTimeout
 
-    @property
+    @cached_property
     def ai(self) -> WorkersAI | None:
         binding = getattr(self._env, "AI", None)
         return WorkersAI(binding) if binding is not None else None
