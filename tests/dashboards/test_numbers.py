@@ -162,7 +162,7 @@ def test_exemplars_of_a_panel_are_traces(run: Run) -> None:
 def test_retries_and_hedges_are_those_that_were_provoked(run: Run, show: Show) -> None:
     by = ("gen_ai_provider_name", "gen_ai_request_model")
     shares = show("models", "Retries by model", *by)
-    assert shares["openai", "shaky-1"] == pytest.approx(0.5), "each of them was asked twice"
+    assert shares["openai", "shaky-1"] == pytest.approx(0.5, rel=0.01), "each of them was asked twice"
     assert ("openai", "slow-1") not in shares
     assert (
         run.number('sum(lumigate_llm_retries_total{gen_ai_request_model="shaky-1"})')

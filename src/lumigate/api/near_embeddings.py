@@ -37,7 +37,7 @@ class PromptEmbedder:
         )
         facts = replace(
             scope.facts,
-            # What it spends is reserved and settled under a name of its own: the request's own call is judged by itself.
+            # What it spends is reserved and settled under a name of its own: the request's call is judged by itself.
             request_id=f"{scope.facts.request_id}.{scope.ports.entropy.random_bytes(4).hex()}",
             attempts=0,
             fallbacks=0,

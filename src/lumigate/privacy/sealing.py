@@ -154,7 +154,10 @@ class Sealer:
         self._entropy = entropy
 
     async def seal(self, plaintext: bytes, *, tenant: str, purpose: Purpose, name: str = "") -> bytes:
-        """The sealed value; one with a `name` opens under that name only. Raises `ValueError` if it, or the tenant's name, would be over the limit."""
+        """The sealed value; one with a `name` opens under that name only.
+
+        Raises `ValueError` if it, or the tenant's name, would be over the limit.
+        """
         key_id = self._ring.current
         size = len(_header(key_id)) + NONCE_BYTES + len(plaintext) + TAG_BYTES
         if size > MAX_SEALED_BYTES or not 0 < len(tenant.encode()) <= _MAX_TENANT_BYTES:
