@@ -15,7 +15,7 @@ def run_workerd(root: Path, *, port: int) -> int:
     if not (root / "wrangler.toml").is_file():
         missing.append("wrangler.toml (run it at the top of the checkout)")
     if command is None:
-        missing.append("wrangler (run `npm install`, which needs Node 20 or newer)")
+        missing.append("wrangler (run `npm install`, which needs Node 22 or newer)")
     if not (root / "python_modules").is_dir():
         missing.append("python_modules (run `uv run lumigate bundle`)")
     if missing or command is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import re
 import socket
@@ -150,9 +151,7 @@ class _Incoming:
 
 async def _send_response(request: Request, response: Response, send: Send) -> None:
     body = response.body
-    headers = [
-        (_header_bytes(name.lower()), _header_bytes(value)) for name, value in response.headers.items()
-    ]
+    headers = [(_header_name(name), _header_value(value)) for name, value in response.headers.items()]
     if isinstance(body, bytes):
         if "content-length" not in response.headers and response.status not in (204, 304):
             headers.append((b"content-length", b"%d" % len(body)))
@@ -194,6 +193,17 @@ def _read_headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
         value = raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+@functools.lru_cache(maxsize=512)
+def _header_name(name: str) -> bytes:
+    return _header_bytes(name.lower())
+
+
+@functools.lru_cache(maxsize=512)
+def _header_value(text: str) -> bytes:
+    """Most answers say much the same."""
+    return _header_bytes(text)
 
 
 def _header_bytes(text: str) -> bytes:

@@ -240,7 +240,9 @@ async def test_an_embedding_for_the_cache_is_paid_for_apart_and_lets_nothing_els
     assert (await asked("What is the capital of France?")).status == 200
     # In millionths of a dollar, of which a token costs one here: nothing is counted twice, nothing is still held.
     assert port.ledger.usage(limits) == {"tokens": (1505, 0), "day": (1_505_000, 0)}
-    assert (await asked("what's the capital of france")).status == 429, "it leaves room for the embedding only"
+    assert (await asked("what's the capital of france")).status == 429, (
+        "it leaves room for the embedding only"
+    )
     assert len(rig.ports.fetch.calls) == 3
     assert port.ledger.usage(limits) == {"tokens": (1510, 0), "day": (1_510_000, 0)}
 

@@ -384,6 +384,34 @@ async def test_a_client_that_leaves_a_race_stops_both() -> None:
 # --- the client leaves
 
 
+@pytest.mark.parametrize("hedge", [None, "1000"])
+async def test_nobody_is_asked_for_a_client_that_has_left_already(hedge: str | None) -> None:
+    """On Workers what was being awaited may go on: nothing would stop that call, and nothing settle it."""
+    rig = make_rig("alpha", "beta", HEDGE_AFTER_MS=hedge)
+    rig.ports.fetch.script(ALPHA, good())
+    disconnect = Disconnect()
+    disconnect.fire()
+    assert (await rig.send(disconnect=disconnect)).status == 499
+    assert rig.ports.fetch.calls == []
+    assert "chat m-alpha" not in [span.name for span in rig.observed.spans]
+
+
+async def test_an_answer_that_begins_after_the_client_has_left_is_stopped() -> None:
+    rig = make_rig("alpha", "beta")
+    answer = good()
+    rig.ports.fetch.script(ALPHA, answer)
+    disconnect = Disconnect()
+    task = asyncio.create_task(rig.send(disconnect=disconnect))
+    while not rig.ports.fetch.calls:  # noqa: ASYNC110 - the fake tells of a call in no other way
+        await asyncio.sleep(0)
+    disconnect.fire()
+    assert (await task).status == 499
+    assert answer.cancelled
+    assert answer.read_bytes == 0
+    assert len(rig.ports.fetch.calls) == 1
+    assert rig.observed.total("lumigate.llm.attempts", lumigate__llm__result="client_abort") == 1
+
+
 async def test_a_client_that_leaves_between_attempts_is_not_worked_for() -> None:
     rig = make_rig("alpha", "beta")
     disconnect = Disconnect()

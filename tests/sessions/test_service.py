@@ -50,6 +50,14 @@ def commit(
     return service.commit(message | {"key": "", "fingerprint": "", "indexed": False} | more)
 
 
+def test_a_turn_that_was_given_back_before_it_was_asked_for_is_given_to_nobody_gone() -> None:
+    """Two calls of one request may overtake each other: the client left while it asked for its turn."""
+    service = opened()
+    service.abandon({"owner": "o", "ticket": "gone"})
+    assert begin(service, "gone")["status"] == "busy"
+    assert begin(service, "next")["status"] == "granted", "nobody waits for whoever left"
+
+
 def test_a_key_that_was_answered_leads_to_its_turn() -> None:
     service = opened()
     begin(service, key="k")

@@ -10,7 +10,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precon
 
 from lumigate.sessions.service import SessionService
 from lumigate.sessions.settings import SessionSettings
-from lumigate.sessions.turnstile import LONGEST_LINE, TICKET_MS
+from lumigate.sessions.turnstile import GIVEN_UP_MS, LONGEST_LINE, TICKET_MS
 from tests.fakes import FakeClock, FakeSessions
 
 KEEP_TURNS, KEEP_VERSIONS, IDLE_SECONDS, DEADLINE_SECONDS = 3, 2, 600, 30
@@ -35,6 +35,7 @@ class Turns(RuleBasedStateMachine):
         self.service = self._opened()
         assert self.service.create({"owner": "o", "head": "head"})["status"] == "created"
         self.waiting: dict[str, float] = {}
+        self.given_up: dict[str, float] = {}
         self.holder: tuple[str, float] | None = None
         self.committed: list[str] = []
         self.active = self.clock.ns / 1e9
@@ -64,6 +65,9 @@ class Turns(RuleBasedStateMachine):
         answer = self.service.begin({"owner": "o", "ticket": ticket, "key": "", "fingerprint": ""})
         if not self._is_alive():
             assert answer["status"] == "missing"
+            return
+        if ticket in self.given_up and self.now - self.given_up[ticket] <= GIVEN_UP_MS / 1e3:
+            assert answer["status"] == "busy"
             return
         self.waiting = {t: seen for t, seen in self.waiting.items() if self.now - seen <= TICKET_MS / 1e3}
         if ticket not in self.waiting and len(self.waiting) >= LONGEST_LINE:
@@ -109,6 +113,7 @@ class Turns(RuleBasedStateMachine):
         self.service.abandon({"owner": "o", "ticket": ticket})
         if self._is_alive():
             self.waiting.pop(ticket, None)
+            self.given_up[ticket] = self.now
             if self.holder is not None and self.holder[0] == ticket:
                 self.holder = None
 
@@ -120,7 +125,7 @@ class Turns(RuleBasedStateMachine):
     def the_object_is_evicted(self) -> None:
         """The line is lost with its memory, the lease is not."""
         self.service = self._opened()
-        self.waiting = {}
+        self.waiting, self.given_up = {}, {}
 
     @precondition(lambda self: self.made > 3)
     @rule()

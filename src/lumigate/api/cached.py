@@ -150,7 +150,13 @@ class CachedAnswers:
         )
         # A scope of its own: what becomes of this is no part of how the request ended.
         own = replace(
-            scope, span=span, facts=facts, recorder=_Silent(), open_call=None, reservation=None, limit_headers={}
+            scope,
+            span=span,
+            facts=facts,
+            recorder=_Silent(),
+            open_call=None,
+            reservation=None,
+            limit_headers={},
         )
         result = "failed"
         try:

@@ -48,7 +48,13 @@ class PromptEmbedder:
             finished=False,
         )
         own = replace(
-            scope, span=span, facts=facts, recorder=_Silent(), open_call=None, reservation=None, limit_headers={}
+            scope,
+            span=span,
+            facts=facts,
+            recorder=_Silent(),
+            open_call=None,
+            reservation=None,
+            limit_headers={},
         )
         try:
             return await self._embedding(own, text)

@@ -24,6 +24,7 @@ _ABOUT_THE_CALLER = frozenset(
     {"user", "safety_identifier", "metadata", "prompt_cache_key", "prompt_cache_retention"}
 )
 _FORM = frozenset({"stream", "stream_options"})
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def namespace_of(tenant: str, *, shared: bool) -> str:
@@ -43,9 +44,7 @@ def cache_key(*, namespace: str, policy: str, body: Mapping[str, Any], any_form:
         for name, value in body.items()
         if value is not None and name not in left_out and not (name == "stream" and value is False)
     }
-    canonical = json.dumps(
-        [VERSION, namespace, policy, normalised(asked)], sort_keys=True, separators=(",", ":")
-    )
+    canonical = _ENCODER.encode([VERSION, namespace, policy, normalised(asked)])
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
@@ -72,7 +71,7 @@ def _member(name: str, value: Any) -> Any:
         read = strict_json.loads(value.encode("utf-8", "surrogatepass"))
     except ValueError:
         return value
-    return json.dumps(normalised(read), sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(normalised(read))
 
 
 @lru_cache(maxsize=1024)

@@ -60,6 +60,11 @@ def store_of(tier: str, ports: Ports) -> Store | None:
     return None if ports.blobs is None else _BlobsStore(ports.blobs)
 
 
+def has_store(tier: str, ports: Ports) -> bool:
+    """Whether the deployment has a store for a tier."""
+    return (ports.key_value if tier == L2 else ports.blobs) is not None
+
+
 class LowerTier:
     """One tier of one isolate."""
 

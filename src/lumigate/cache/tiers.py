@@ -16,7 +16,7 @@ from lumigate.cache.asked import Asked, Found
 from lumigate.cache.entry import Entry
 from lumigate.cache.flight import Flights
 from lumigate.cache.key import store_key
-from lumigate.cache.lower import ERROR, EXPIRED, HIT, L1, L2, L3, MISS, REFUSED, STORED, LowerTier, store_of
+from lumigate.cache.lower import ERROR, EXPIRED, HIT, L1, L2, L3, MISS, REFUSED, STORED, LowerTier, has_store
 from lumigate.cache.marks import PurgeMarks
 from lumigate.cache.memory import MemoryTier
 from lumigate.cache.near.matches import NearMatches
@@ -152,7 +152,7 @@ class TieredCache:
         self, scope: Scope, asked: Asked, lookup: Step, *, fresh_only: bool = False
     ) -> Found | None:
         """The answer from KV or R2, moved up."""
-        tiers = [tier for tier in self.lower if store_of(tier.name, scope.ports) is not None]
+        tiers = [*self._bound(scope.ports)]
         if not tiers:
             return None
         settled = False
@@ -251,7 +251,7 @@ class TieredCache:
         self.flights.release(asked.key, scope.facts)
 
     def _bound(self, ports: Ports) -> Iterator[LowerTier]:
-        return (tier for tier in self.lower if store_of(tier.name, ports) is not None)
+        return (tier for tier in self.lower if has_store(tier.name, ports))
 
     async def _write_below(self, scope: Scope, asked: Asked, entry: Entry) -> None:
         # One after the other: nobody waits, a task each would cost more than the writing, and it is packed once.
@@ -270,7 +270,7 @@ class TieredCache:
         self._put_in_memory(scope, asked, entry)
         scope.instruments.cache_promotions.add(1, {"lumigate.cache.tier": tier})
         kv = self.lower[0]
-        if tier == L3 and store_of(L2, scope.ports) is not None and entry.size <= asked.rules.max_entry_bytes:
+        if tier == L3 and has_store(L2, scope.ports) and entry.size <= asked.rules.max_entry_bytes:
             ttl_seconds = _ttl(asked.rules, L2, entry, scope)
             scope.ports.background(kv.write(scope, asked.namespace, asked.key, entry, ttl_seconds))
 

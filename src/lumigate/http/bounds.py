@@ -44,6 +44,6 @@ def check_head(request: Request, settings: HttpSettings) -> None:
     headers = request.headers
     if len(headers) > settings.max_headers:
         raise HeadersTooLarge(f"at most {settings.max_headers} may be sent")
-    size = sum(len(name) + len(value) + _PER_HEADER_BYTES for name, value in headers.items())
+    size = sum(map(len, headers)) + sum(map(len, headers.values())) + _PER_HEADER_BYTES * len(headers)
     if size > settings.max_header_bytes:
         raise HeadersTooLarge(f"all together may take {settings.max_header_bytes} bytes")

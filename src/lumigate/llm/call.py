@@ -7,12 +7,14 @@ reader of the answer, the relay of the stream, or the disconnect of the client.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from opentelemetry.trace import SpanKind
 
 from lumigate.errors import (
+    ClientGone,
     InternalError,
     LumigateError,
     UpstreamBadAnswer,
@@ -115,6 +117,8 @@ class ModelCall:
         try:
             response = await self._put(timeout_seconds, idle_timeout_seconds)
             self._response = response
+            if self._finished:  # the client left meanwhile: there was no answer yet that could be stopped
+                raise ClientGone
             self.span.set_attribute("http.response.status_code", response.status)
             headers = response.headers
             if request_id := next((headers[name] for name in _REQUEST_ID_HEADERS if name in headers), ""):
@@ -273,13 +277,15 @@ class ModelCall:
         self._tell_health(result, error, elapsed_ns)
         labels, instruments, span = self._labels, scope.instruments, self.span
         told = _answer_attributes(answer)
-        span.set_attributes(told)
         if self.captured:
             self.captured.tell(scope.logger, self._labels | self._asked | told)
+        if answer.finish_reasons:  # a list by itself: it would make all of them take the long way
+            span.set_attribute("gen_ai.response.finish_reasons", told.pop("gen_ai.response.finish_reasons"))
         if source:
             # The second name is where Langfuse looks.
-            money = {"lumigate.llm.cost": cost_usd, "gen_ai.usage.cost": cost_usd}
-            span.set_attributes({**money, "lumigate.llm.cost.source": source})
+            told["lumigate.llm.cost"] = told["gen_ai.usage.cost"] = cost_usd
+            told["lumigate.llm.cost.source"] = source
+        span.set_attributes(told)
         if error is not None:
             fail_span(span, error)
         elif result != "ok":
@@ -358,9 +364,14 @@ def _request_attributes(scope: Scope, chat: ChatRequest, target: Target) -> dict
     )
     return {
         "gen_ai.request.stream": chat.stream,
-        "server.address": urlsplit(target.access.base_url).hostname or "",
+        "server.address": _host(target.access.base_url),
         **{name: value for name, value in optional if value is not None},
     }
+
+
+@lru_cache(maxsize=64)
+def _host(base_url: str) -> str:
+    return urlsplit(base_url).hostname or ""
 
 
 def _conversation(scope: Scope, chat: ChatRequest) -> str | None:

@@ -12,11 +12,13 @@ from typing import Any
 from lumigate.llm.provider import Answer
 
 DONE_EVENT = b"data: [DONE]\n\n"
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+"""`json.dumps` with arguments makes one anew for each text."""
 
 
 def encode(value: Any) -> bytes:
     """Compact JSON; ASCII escapes carry lone surrogates, which UTF-8 cannot."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
 
 
 def usage_of(answer: Answer) -> dict[str, Any]:

@@ -116,6 +116,8 @@ class _Work[T]:
             seconds = min(self._settings.upstream_timeout_seconds, self._remaining_seconds())
             if seconds < _LEAST_SECONDS:
                 break
+            if self._scope.facts.finished:
+                raise ClientGone
             try:
                 call = ModelCall(
                     self._scope,

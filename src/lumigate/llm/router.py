@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lumigate import strict_json
 from lumigate.config import ModelRoute, ProviderAccess, Settings
@@ -44,12 +45,16 @@ class Target:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Whose model it is, in telemetry's words."""
-        provider = self.route.provider
-        return {
-            "gen_ai.provider.name": CONVENTIONAL_NAMES.get(provider, provider),
-            "gen_ai.request.model": self.route.model,
-        }
+        """Whose model it is, in telemetry's words. A dict of its own, to be kept as it is."""
+        return _labels(self.route.provider, self.route.model)
+
+
+@lru_cache(maxsize=1024)
+def _labels(provider: str, model: str) -> dict[str, str]:
+    return {
+        "gen_ai.provider.name": CONVENTIONAL_NAMES.get(provider, provider),
+        "gen_ai.request.model": model,
+    }
 
 
 class Router:
@@ -103,19 +108,18 @@ class Router:
         Those whose provider is failing come last: with nobody else to ask, asking them is better than asking no one.
         """
         self._seed(scope)
-        with scope.step("llm.route", attributes={"lumigate.model.alias": chat.model}) as step:
-            candidates = self._targets[chat.model]
-            country = scope.facts.country
-            region = scope.facts.region
-            within = [t for t in candidates if not region or t.route.region == region]
-            permitted = [t for t in within if self._geography.permits(country, t.route)]
-            step.span.set_attributes(
-                {
-                    "lumigate.route.candidates": len(candidates),
-                    "lumigate.geo.policy": self._geography.name,
-                    "lumigate.geo.excluded": len(within) - len(permitted),
-                }
-            )
+        candidates = self._targets[chat.model]
+        country = scope.facts.country
+        region = scope.facts.region
+        within = [t for t in candidates if not region or t.route.region == region]
+        permitted = [t for t in within if self._geography.permits(country, t.route)]
+        attributes = {
+            "lumigate.model.alias": chat.model,
+            "lumigate.route.candidates": len(candidates),
+            "lumigate.geo.policy": self._geography.name,
+            "lumigate.geo.excluded": len(within) - len(permitted),
+        }
+        with scope.step("llm.route", attributes=attributes) as step:
             if not within:
                 raise refuse(scope)
             if len(permitted) < len(within):

@@ -99,7 +99,7 @@ class SessionService:
         if record is None:
             return dict(MISSING)
         ticket = str(message["ticket"])
-        self._line.leave(ticket)
+        self._line.give_up(ticket, self._now_ms())
         if record.lease is not None and record.lease.holder == ticket:
             self._store.hold(None)
         return {"status": "abandoned"}

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TICKET_MS = 2_000
+GIVEN_UP_MS = 60_000
+"""Longer than a call to an object is on its way."""
 LONGEST_LINE = 16
 
 
@@ -26,10 +28,11 @@ class Lease:
 class Line:
     """The tickets that wait."""
 
-    __slots__ = ("_seen_ms",)
+    __slots__ = ("_given_up_ms", "_seen_ms")
 
     def __init__(self) -> None:
         self._seen_ms: dict[str, int] = {}
+        self._given_up_ms: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._seen_ms)
@@ -37,8 +40,12 @@ class Line:
     def is_next(self, ticket: str, lease: Lease | None, now_ms: int) -> bool:
         """Stand in line, or go on standing there; true if it is this one's turn, and it then leaves the line.
 
-        False as well where the line is full.
+        False as well where the line is full, or the ticket was given up.
         """
+        for over in [t for t, given_up in self._given_up_ms.items() if now_ms - given_up > GIVEN_UP_MS]:
+            del self._given_up_ms[over]
+        if ticket in self._given_up_ms:
+            return False
         for absent in [t for t, seen in self._seen_ms.items() if now_ms - seen > TICKET_MS]:
             del self._seen_ms[absent]
         if ticket not in self._seen_ms and len(self._seen_ms) >= LONGEST_LINE:
@@ -52,6 +59,11 @@ class Line:
     def leave(self, ticket: str) -> None:
         """Stand in line no longer."""
         self._seen_ms.pop(ticket, None)
+
+    def give_up(self, ticket: str, now_ms: int) -> None:
+        """Leave for good: two calls of one request may overtake each other, and nobody would give that turn back."""
+        self.leave(ticket)
+        self._given_up_ms[ticket] = now_ms
 
 
 def is_held(lease: Lease | None, now_ms: int) -> bool:

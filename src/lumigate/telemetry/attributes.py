@@ -18,6 +18,8 @@ from lumigate.telemetry.records import AttributeValue, Scalar
 
 PLAIN_LENGTH: Final = 256
 """Text up to this length needs no look at the limits, and no exact accounting of its memory."""
+PLAIN_ITEMS: Final = 4
+PLAIN_ITEM_LENGTH: Final = PLAIN_LENGTH // PLAIN_ITEMS
 
 _CONTAINERS: Final = (list, tuple, dict, set, frozenset, deque)
 _SHOW: Final = Repr(maxlevel=4, maxlist=16, maxtuple=16, maxdict=16, maxset=16, maxstring=256, maxother=256)
@@ -49,6 +51,16 @@ def is_plain(value: object) -> bool:
     if kind is int:
         return _INT64_MIN <= value <= _INT64_MAX  # type: ignore[operator]
     return kind is bool or kind is float
+
+
+def is_plain_list(value: object) -> bool:
+    """Whether the value is a short list of short plain texts: names, of which a copy can be stored as it is."""
+    if type(value) is not list or not 0 < len(value) <= PLAIN_ITEMS:
+        return False
+    for item in value:
+        if type(item) is not str or len(item) > PLAIN_ITEM_LENGTH or not item.isascii():
+            return False
+    return True
 
 
 def are_plain(attributes: dict[Any, Any]) -> bool:

@@ -21,6 +21,7 @@ from lumigate.telemetry.attributes import (
     clean_value,
     cleaned,
     is_plain,
+    is_plain_list,
     memory_of,
     safe_text,
 )
@@ -143,6 +144,16 @@ class RecordingSpan(SpanRecord, Span):
                 )
                 return
             self._drop_attributes(1)
+            return
+        if (
+            is_plain_list(value)
+            and type(key) is str
+            and key
+            and key.isascii()
+            and limits.span_value_length >= PLAIN_LENGTH
+            and len(attributes) < limits.span_attributes
+        ):
+            attributes[key] = value.copy()
             return
         name, clean = clean_key(key, limits.span_value_length), clean_value(value, limits.span_value_length)
         if (

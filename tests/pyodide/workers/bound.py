@@ -113,7 +113,7 @@ class Counter(DurableObject):
             case 7:
                 sql.exec("CREATE TABLE _cf_mine (n INTEGER)")
             case _:
-                proxy = create_proxy(lambda: storage.deleteAll())
+                proxy = create_proxy(storage.deleteAll)
                 try:
                     storage.transactionSync(proxy)
                 finally:

@@ -21,7 +21,9 @@ class WorkersAead:
 
     async def encrypt(self, key: bytes, *, nonce: bytes, plaintext: bytes, associated_data: bytes) -> bytes:
         parameters = _parameters(nonce, associated_data)
-        sealed = await js.crypto.subtle.encrypt(parameters, await self._import(key, "encrypt"), to_js(plaintext))
+        sealed = await js.crypto.subtle.encrypt(
+            parameters, await self._import(key, "encrypt"), to_js(plaintext)
+        )
         return bytes(sealed.to_bytes())
 
     async def decrypt(self, key: bytes, *, nonce: bytes, ciphertext: bytes, associated_data: bytes) -> bytes:
