@@ -4,14 +4,12 @@ A missing or malformed setting stops the start with one line that names it; the 
 line, nor in `repr`. OpenTelemetry's own settings (`OTEL_*`) are read by `lumigate.telemetry`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -128,10 +126,9 @@ class _Environment(Frozen):
         return self
 
 
-class Settings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """Everything the application was told. Build it with `from_environ`."""
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="forbid")
 
     environment: str
     auth: AuthSettings
@@ -167,7 +164,7 @@ class Settings(BaseModel):
     telemetry: TelemetryConfig
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, Any]) -> Settings:
+    def from_environ(cls, environ: Mapping[str, Any]) -> Self:
         """Check every setting; raise `ConfigurationError`, one line naming the first that is wrong."""
         present = {name: value for name, value in environ.items() if value not in (None, "")}
         try:

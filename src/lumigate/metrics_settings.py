@@ -1,9 +1,8 @@
 """How metrics travel: through the counter shard or straight over OTLP. Read by the gateway and by the shard itself."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -23,10 +22,9 @@ class _Environment(BaseModel):
     METRICS_SCRAPE_HOLD_SECONDS: Annotated[float, Field(ge=0, le=3600)] = 60
 
 
-class MetricsSettings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
     """Build it with `from_environ`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     via_shard: bool = True
     fallback: Literal["none", "otlp"] = "none"
@@ -37,7 +35,7 @@ class MetricsSettings(BaseModel):
     scrape_hold_seconds: float = 60
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, Any]) -> MetricsSettings:
+    def from_environ(cls, environ: Mapping[str, Any]) -> Self:
         """Raises `ConfigurationError`, one line naming the first setting that is wrong."""
         present = {name: value for name, value in environ.items() if value not in (None, "")}
         try:

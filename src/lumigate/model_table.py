@@ -5,8 +5,6 @@ of the operator's choosing. Every provider has `<NAME>_API_KEY` and `<NAME>_BASE
 without an address of their own are reached through Cloudflare AI Gateway.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from tests.fakes import (
 
 def make_router(**models: tuple[ModelRoute, ...]) -> Router:
     settings = make_settings()
-    return Router(settings.model_copy(update={"models": models}) if models else settings)
+    return Router(replace(settings, models=models) if models else settings)
 
 
 def test_a_policy_changes_when_the_table_does() -> None:

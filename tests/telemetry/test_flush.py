@@ -58,6 +58,42 @@ async def test_a_full_buffer_is_exported_at_once_by_the_request_that_filled_it()
     await rig.background.settle()
 
 
+async def test_what_comes_in_while_an_export_is_under_way_is_for_the_next_window() -> None:
+    """Else a busy isolate would be exporting all the time, a few traces in each."""
+    rig = make_rig()
+    clock = StuckClock()
+    clock.awake.set()
+    rig.telemetry._flusher._clock = clock
+
+    async def busy() -> PostResult:
+        if len(rig.post.of("traces")) == 1:
+            clock.awake.clear()
+            await rig.request("second")
+        return OK
+
+    rig.post.by_url["/v1/traces"] = busy
+    await rig.request("first")
+    await asyncio.wait([rig.background.tasks[0]])
+    assert rig.post.span_names() == ["first", "first child"]
+    clock.awake.set()
+    await rig.background.settle()
+    assert rig.post.span_names() == ["first", "first child", "second", "second child"]
+
+
+async def test_a_flush_that_is_asked_for_sends_what_comes_in_meanwhile_as_well() -> None:
+    rig = make_rig()
+
+    async def busy() -> PostResult:
+        if len(rig.post.of("traces")) == 1:
+            rig.telemetry.tracer("test").start_span("second", parent=None).end()
+        return OK
+
+    rig.post.by_url["/v1/traces"] = busy
+    rig.telemetry.tracer("test").start_span("first", parent=None).end()
+    await rig.flush()
+    assert rig.post.span_names() == ["first", "second"]
+
+
 async def test_request_mode_exports_with_each_request() -> None:
     rig = make_rig({"LUMIGATE_TELEMETRY_FLUSH": "request"})
     for n in range(3):

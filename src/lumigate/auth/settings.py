@@ -1,13 +1,11 @@
 """Who is let in and what they may do, as settings say it: issuers, API keys, revocation, policy."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -152,10 +150,9 @@ class _Environment(Frozen):
         return self
 
 
-class AuthSettings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthSettings:
     """Build it with `from_environ`. `api_key_peppers`: the first is for new keys, all are tried for old ones."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     issuers: tuple[TrustedIssuer, ...] = ()
     leeway_seconds: float = 30
@@ -166,10 +163,10 @@ class AuthSettings(BaseModel):
     api_key_cache_seconds: float = 30
     revocation_cache_seconds: float = 30
     revocation_failure: OnFailure = "closed"
-    policy: PolicyRules = PolicyRules()
+    policy: PolicyRules = field(default_factory=PolicyRules)
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, Any]) -> AuthSettings:
+    def from_environ(cls, environ: Mapping[str, Any]) -> Self:
         """Raises `ConfigurationError`, one line naming the first setting that is wrong."""
         present = {name: value for name, value in environ.items() if value not in (None, "")}
         try:

@@ -1,9 +1,9 @@
 """Tokens whose signatures have held here: a client shows the same one with each of its requests.
 
 What is remembered is that a signature held under a key, and the claims it covers; never the token itself, which is
-known by its SHA-256. It counts for at most `VERIFIED_SECONDS`, never beyond the token's own end, and only under the very
-key that was asked: a set that has been fetched anew has keys of its own, so whatever it says takes everything back.
-Claims, revocation and rights are looked at each time, as if the token were new.
+known by its SHA-256. It counts for at most `VERIFIED_SECONDS`, never beyond the token's own end, and only under the
+very key that was asked: a set that has been fetched anew has keys of its own, and takes everything back. Claims,
+revocation and rights are looked at each time, as if the token were new.
 """
 
 from __future__ import annotations

@@ -4,10 +4,9 @@ Every member of `CacheRules` may be set for one name of the routing table in `CA
 there leaves out is what the settings say for all. Times of 0 turn a feature off.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -104,10 +103,9 @@ _RULE_SETTINGS: Mapping[str, str] = {
 """Which setting says it for all routes. Whether a route is cached, or shared, is said by route only."""
 
 
-class CacheSettings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings:
     """Build it with `from_environ`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     l1_bytes: int = 10 * 1024 * 1024
     l2_budget_ms: float = 250
@@ -116,11 +114,11 @@ class CacheSettings(BaseModel):
     purge_seen_seconds: float = 30
     near_embedding_model: str = ""
     near_embedding_threshold: float = 0.92
-    rules: CacheRules = CacheRules()
-    routes: dict[str, CacheRules] = Field(default_factory=dict)
+    rules: CacheRules = field(default_factory=CacheRules)
+    routes: Mapping[str, CacheRules] = field(default_factory=dict)
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, Any]) -> CacheSettings:
+    def from_environ(cls, environ: Mapping[str, Any]) -> Self:
         """Raises `ConfigurationError`, one line naming the first setting that is wrong."""
         present = {name: value for name, value in environ.items() if value not in (None, "")}
         try:

@@ -1,9 +1,8 @@
 """How the gateway meets clients and addresses, as settings say it: bounds, CORS, HSTS, hosts that are trusted."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -51,10 +50,9 @@ class _Environment(BaseModel):
     OUTBOUND_TRUSTED_HOSTS: Annotated[tuple[str, ...], BeforeValidator(split), AfterValidator(_hosts)] = ()
 
 
-class HttpSettings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
     """Build it with `from_environ`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_url_bytes: int = 8 * 1024
     max_header_bytes: int = 32 * 1024

@@ -3,8 +3,6 @@
 Money is counted in whole billionths of a dollar (`nano_usd`), so that sums are exact; floats are for the edges.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Annotated

@@ -1,9 +1,8 @@
 """How long sessions last and how much they hold. Read by the gateway and by the object of each session."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,10 +24,9 @@ class _Environment(BaseModel):
     REQUEST_DEADLINE_SECONDS: Annotated[float, Field(ge=0.1, le=3600)] = 120
 
 
-class SessionSettings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings:
     """Build it with `from_environ`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     idle_seconds: int = 86_400
     history_turns: int = 50
@@ -41,7 +39,7 @@ class SessionSettings(BaseModel):
     """A turn whose request has said nothing for so long is over: a model call may take its deadline, and a bit."""
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, Any]) -> SessionSettings:
+    def from_environ(cls, environ: Mapping[str, Any]) -> Self:
         """Raises `ConfigurationError`, one line naming the first setting that is wrong."""
         present = {name: value for name, value in environ.items() if value not in (None, "")}
         try:

@@ -104,9 +104,9 @@ class Exporter:
         """
         arrived, sent = self.queue.arrived, False
         while True:
-            if sent and not force and not self.queue.is_full():
-                if self.queue.waiting_items <= self.queue.arrived - arrived:
-                    return
+            newer = self.queue.arrived - arrived
+            if sent and not force and self.queue.waiting_items <= newer and not self.queue.is_full():
+                return
             sent = True
             now = self._clock.now_ns()
             if now >= deadline_ns or now < self._asked_until_ns or not (force or self.may_send(now)):

@@ -9,7 +9,6 @@ from pyodide.ffi import JsException, to_js
 
 from lumigate.privacy.sealing import AeadRejected
 
-
 _MAX_KEYS = 32
 
 

@@ -1,13 +1,16 @@
 """KV, R2, Analytics Engine, the rate limiter and the counter shard, over the bindings of `wrangler.toml`.
 
 The bindings come wrapped by the SDK, which converts arguments and results; each class here adds the port's promise and
-nothing else.
+little else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import js
+from pyodide.ffi import to_js
 
 
 class WorkersKeyValue:
@@ -63,8 +66,9 @@ class WorkersDataPoints:
         self._dataset = dataset
 
     def write(self, *, index: str, blobs: Sequence[str], doubles: Sequence[float]) -> None:
-        # Lists, because the SDK refuses tuples.
-        self._dataset.writeDataPoint({"indexes": [index], "blobs": list(blobs), "doubles": list(doubles)})
+        # Converted here and in one go: the SDK looks at each of the forty values, which took a tenth of a request.
+        point = {"indexes": [index], "blobs": list(blobs), "doubles": list(doubles)}
+        self._dataset.writeDataPoint(to_js(point, dict_converter=js.Object.fromEntries))
 
 
 class WorkersRateLimit:

@@ -1,4 +1,4 @@
-"""The ports of one request, made from its `env` and `ctx`. A binding is looked up when it is first asked for, and once."""
+"""The ports of one request, made from its `env` and `ctx`. A binding is looked up once, when it is first asked for."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 import js
-from pyodide.ffi import create_proxy
+from pyodide.ffi import create_once_callable
 
 
 class WorkersTimeout:
@@ -28,14 +28,15 @@ class WorkersTimeout:
         assert task is not None
         self._task = task
         self._cancelling = task.cancelling()
-        self._proxy = create_proxy(self._expire)
+        self._proxy = create_once_callable(self._expire)  # a tenth of what a proxy costs that may be called again
         self._timer = js.setTimeout(self._proxy, max(0.0, self._seconds) * 1000)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        js.clearTimeout(self._timer)
-        self._proxy.destroy()
+        if not self._expired:  # called, it has destroyed itself
+            js.clearTimeout(self._timer)
+            self._proxy.destroy()
         if (
             self._expired
             and self._task.uncancel() <= self._cancelling
