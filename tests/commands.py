@@ -1,4 +1,4 @@
-"""Shell as it is shown in documents and written in workflows: which of our commands it calls, and whether they exist."""
+"""Shell as documents show it and workflows run it: which of our commands it calls, and whether they exist."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _words(text: str) -> list[str]:
 
 
 def parse(words: list[str]) -> argparse.Namespace:
-    """What our command line makes of them. Raises SystemExit where it would refuse them, KeyError for no such command."""
+    """What our command line makes of them. Raises SystemExit where it refuses them, KeyError for no such command."""
     module = importlib.import_module(cli.COMMANDS[words[0]][0])
     parser = argparse.ArgumentParser(prog=f"lumigate {words[0]}", exit_on_error=False)
     module.add_arguments(parser)

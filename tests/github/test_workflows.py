@@ -47,9 +47,10 @@ def calls() -> list[list[str]]:
     """Every call of our command line, with stand-ins for the variables."""
     found = []
     for _, script in scripts():
+        filled = script
         for name, value in STAND_INS.items():
-            script = re.sub(rf"\$\{{?{name}\b\}}?", value, script)
-        found += lumigate_calls(script)
+            filled = re.sub(rf"\$\{{?{name}\b\}}?", value, filled)
+        found += lumigate_calls(filled)
     return found
 
 
@@ -121,7 +122,7 @@ def test_the_checkout_leaves_no_credentials_behind(path: Path) -> None:
 
 @pytest.mark.parametrize(("path", "script"), scripts())
 def test_nothing_is_pasted_into_a_script(path: str, script: str) -> None:
-    """An expression in a script is code for whoever wrote the title of a pull request; a secret in one is in the log."""
+    """An expression in a script is code for who wrote a pull request's title; a secret in one is in the log."""
     assert "${{" not in script
     assert not re.search(r"\bset -x\b|\bprintenv\b|^\s*env\s*$", script, re.MULTILINE)
     assert not re.search(r"echo[^\n]*\$\{?\w*(TOKEN|KEY|SECRET|HEADERS|PROMETHEUS_URL)", script)
@@ -185,7 +186,7 @@ def test_every_call_is_tried(words: list[str], capsys: pytest.CaptureFixture[str
         assert "wrangler" in capsys.readouterr().out
     elif words[0] == "doctor":
         assert main(["doctor", "--offline", *(word for word in words[1:] if word != "--offline")]) == 0
-    elif words == ["dashboards", "check"] or words == ["slo", "check"]:
+    elif words in (["dashboards", "check"], ["slo", "check"]):
         assert main(words) == 0
     elif words[0] == "fuzz":
         assert main(["fuzz", "--cases", "20"]) == 0

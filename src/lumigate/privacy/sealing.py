@@ -184,9 +184,7 @@ class Sealer:
                 key,
                 nonce=envelope.nonce,
                 ciphertext=envelope.ciphertext,
-                associated_data=associated_data(
-                    envelope.key_id, tenant=tenant, purpose=purpose, name=name
-                ),
+                associated_data=associated_data(envelope.key_id, tenant=tenant, purpose=purpose, name=name),
             )
         except AeadRejected:
             raise CannotOpen("rejected") from None
