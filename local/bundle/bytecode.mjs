@@ -1,6 +1,6 @@
 // Compile every Python file of a bundle beside it, with the interpreter that will read it; print one line of JSON.
 //
-// Of vendored packages the docstrings stay behind, as under `python -OO`; asserts do not. Sources keep them.
+// Docstrings stay behind, as under `python -OO`; asserts do not. Sources keep them.
 // Standard input is JSON: {pyodide, folder}. Answer: {files, bytes, failed: ["path: reason", …]}.
 
 import { readFileSync } from "node:fs";
@@ -34,10 +34,8 @@ def compile_all(root):
         except (SyntaxError, ValueError) as error:
             failed.append(f"{relative}: {error}")
             continue
-        if relative.startswith("python_modules/"):
-            tree = without_descriptions(tree)
         name = "/session/metadata/" + relative.removeprefix("src/")
-        code = compile(tree, name, "exec", dont_inherit=True)
+        code = compile(without_descriptions(tree), name, "exec", dont_inherit=True)
         made = pathlib.Path(cache_from_source(str(path)))
         made.parent.mkdir(exist_ok=True)
         made.write_bytes(_code_to_hash_pyc(code, source_hash(source), checked=False))

@@ -56,7 +56,9 @@ class GatewayApp:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "uvicorn runs without lifespan and without WebSockets"
         headers = _read_headers(scope["headers"])
-        incoming = _Incoming(headers, receive)
+        task = asyncio.current_task()
+        assert task is not None
+        incoming = _Incoming(headers, receive, task)
         client = scope.get("client")
         request = Request(
             method=scope["method"],
@@ -70,9 +72,6 @@ class GatewayApp:
             colo=self._colo,
             disconnect=incoming.disconnect,
         )
-        task = asyncio.current_task()
-        assert task is not None
-        watcher = asyncio.get_running_loop().create_task(incoming.watch(task))
         try:
             response = await self._handle(request)
             await _send_response(request, response, send)
@@ -83,7 +82,7 @@ class GatewayApp:
                 "%s %s did not end after its client left: cancelled", request.method, shown_path(request.path)
             )
         finally:
-            watcher.cancel()
+            incoming.close()
 
     async def _handle(self, request: Request) -> Response:
         try:
@@ -100,26 +99,39 @@ class GatewayApp:
 
 
 class _Incoming:
-    """The receiving side of one exchange: the body first, then the news that the client has gone."""
+    """The receiving side of one exchange: the body first, then the news that the client has gone.
 
-    __slots__ = ("_body_over", "_declared", "_read", "_receive", "cut_off", "disconnect")
+    That is `task`'s exchange, which is cancelled when it outlives its client for too long. What waits for the news is
+    started where the body ends, since until then nothing can be heard.
+    """
 
-    def __init__(self, headers: dict[str, str], receive: Receive) -> None:
+    __slots__ = ("_declared", "_read", "_receive", "_task", "_watcher", "cut_off", "disconnect")
+
+    def __init__(self, headers: dict[str, str], receive: Receive, task: asyncio.Task[Any]) -> None:
         self.disconnect = Disconnect()
         self.cut_off = False
         self._receive = receive
+        self._task = task
         self._declared = headers.get("content-length", "")
-        self._body_over = asyncio.Event()
         self._read = False
+        self._watcher: asyncio.Task[None] | None = None
         if self._declared in ("", "0") and "transfer-encoding" not in headers:
-            self._body_over.set()
+            self._body_is_over()
+
+    def close(self) -> None:
+        """The exchange has ended: nobody is interested any more."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    def _body_is_over(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
     async def read_body(self, limit: int) -> bytes | None:
         """The whole body, or None as soon as it is known to be longer than `limit`."""
         if self._read:
             raise RuntimeError("the body has been read already")
         self._read = True
-        if self._body_over.is_set():
+        if self._watcher is not None:
             return b""
         if self._declared.isdecimal() and int(self._declared) > limit:
             return None
@@ -135,18 +147,17 @@ class _Incoming:
                 return None
             parts.append(message["body"])
             if not message["more_body"]:
-                self._body_over.set()
+                self._body_is_over()
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def watch(self, task: asyncio.Task[Any]) -> None:
-        """Fire `disconnect` when the client goes; later cancel `task` if it has not ended by itself."""
-        await self._body_over.wait()
+    async def _watch(self) -> None:
+        """Fire `disconnect` when the client goes; later cancel the task if it has not ended by itself."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.disconnect.fire()
         await asyncio.sleep(CLOSING_SECONDS)
         self.cut_off = True
-        task.cancel()
+        self._task.cancel()
 
 
 async def _send_response(request: Request, response: Response, send: Send) -> None:

@@ -66,3 +66,14 @@ async def test_a_value_that_does_not_open_is_a_miss_and_not_an_error_for_the_cal
     await asked(store, KEYS)
     lost = "other:" + base64.b64encode(b"x" * 32).decode()
     assert await asked(store, lost) == (ANSWER, "miss")
+
+
+async def test_an_answer_is_sealed_once_for_all_tiers() -> None:
+    key_value, blobs = FakeKeyValue(), FakeBlobs()
+    rig = make_gateway(fake_ports(key_value=key_value, blobs=blobs), SEALING_KEYS=KEYS)
+    rig.ports.fetch.script(UPSTREAM_URL, json_answer(completion(ANSWER)))
+    await whole_body(await rig.send())
+    await rig.ports.background.run()
+    assert stored(key_value) == stored(blobs)
+    assert await asked(key_value, KEYS) == (ANSWER, "hit-l2")
+    assert await asked(blobs, KEYS) == (ANSWER, "hit-l3")

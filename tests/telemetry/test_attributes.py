@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumigate.telemetry.attributes import clean_value, cleaned, memory_of, safe_text
+from tests.telemetry.fakes import make_rig
 
 
 class Colour(enum.StrEnum):
@@ -139,3 +140,19 @@ def test_any_attributes_come_out_clean(attributes: dict[Any, Any], length: int, 
                 item.encode()
                 assert len(item) <= max(length, 0)
     assert memory_of(clean) >= sum(len(value) for value in clean.values() if isinstance(value, str))
+
+
+@pytest.mark.parametrize(
+    "names", [["a"], ["a", "b", "c", "d"], ["x" * 64], ["a"] * 5, ["x" * 65], ["ö"], ["a", 1], [1], []]
+)
+def test_a_list_on_a_span_is_what_any_other_way_makes_of_it_and_a_copy(names: list[Any]) -> None:
+    """Short lists of names take a shorter way."""
+    rig = make_rig()
+    span = rig.telemetry.tracer("t").start_span("s", parent=None)
+    span.set_attribute("names", names)
+    expected = clean_value(list(names), 4096)
+    names.append("later")
+    found = getattr(span, "attributes").get("names")  # noqa: B009 - the record's, not the API's
+    assert found == expected
+    assert type(found) is type(expected)
+    span.end()

@@ -29,9 +29,11 @@ Instant = Annotated[int, Field(ge=0, le=253_402_300_799)]
 
 
 class Body(BaseModel):
-    """A request's body: closed, and never quoting what was sent."""
+    """A request's body: closed, and never quoting what was sent. Built when first asked for, which is seldom."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 async def read_body[B: Body](scope: Scope, model: type[B]) -> B:

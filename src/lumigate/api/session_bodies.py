@@ -1,7 +1,5 @@
 """What may be sent to a session, validated at the edge."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (

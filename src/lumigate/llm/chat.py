@@ -4,11 +4,9 @@ What routing, caching and telemetry need is validated here; every other paramete
 because the provider is who knows it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
@@ -76,7 +74,7 @@ class ChatRequest:
         return prompt_tokens(self.body)
 
     @classmethod
-    def parse(cls, body: dict[str, Any]) -> ChatRequest:
+    def parse(cls, body: dict[str, Any]) -> Self:
         """Raises `InvalidRequest` naming the first field that is wrong."""
         try:
             valid = _ChatBody.model_validate(body)

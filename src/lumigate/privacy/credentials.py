@@ -19,15 +19,15 @@ MAX_TOKEN_CHARS = 400
 """Of a token, other than a JWT."""
 
 
-def _marked(mark: str, rest: str, *, glue: str = "0-9A-Za-z") -> tuple[str, re.Pattern[str]]:
-    """A mark, searched as plain text first, and what follows it. No sign of `glue` may stand before it.
+def _marked(mark: str, rest: str, *, glue: str = "0-9A-Za-z") -> tuple[str, str]:
+    """A mark, searched as plain text first, and an expression with what follows. No sign of `glue` may stand before it.
 
     Where the rest may hold another mark, `glue` has all its signs: no search then starts inside another's run.
     """
-    return mark, re.compile(rf"{re.escape(mark)}(?<![{glue}]{re.escape(mark)}){rest}")
+    return mark, rf"{re.escape(mark)}(?<![{glue}]{re.escape(mark)}){rest}"
 
 
-def _marked_long(mark: str, least: int = 20, before: str = "") -> tuple[str, re.Pattern[str]]:
+def _marked_long(mark: str, least: int = 20, before: str = "") -> tuple[str, str]:
     """A mark followed by base64url characters."""
     return _marked(mark, rf"{before}[A-Za-z0-9_-]{{{least},{MAX_TOKEN_CHARS}}}+", glue="0-9A-Za-z_-")
 
@@ -90,9 +90,10 @@ def find_private_keys(text: str) -> Iterator[Finding]:
 
 def find_marked(text: str) -> Iterator[Finding]:
     """Keys and tokens of a folded text that are marked as such."""
-    for mark, pattern in _MARKED:
+    for mark, expression in _MARKED:
         if mark in text:
-            for match in pattern.finditer(text):
+            # Compiled when the mark is first met, and kept by `re`: most are never met.
+            for match in re.finditer(expression, text):
                 yield Finding(Kind.API_KEY, match.start(), match.end())
     if "eyJ" in text:
         for match in _JWT.finditer(text):

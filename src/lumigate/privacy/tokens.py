@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 
 from lumigate.privacy.kinds import Kind
 
@@ -32,20 +33,23 @@ def _beginning(name: str) -> str:
     return rf"{letter}(?:\Z|{_beginning(name[1:])}))"
 
 
-_TOKEN = re.compile(
-    "|".join(
-        _token(opener, closer, number)
-        for number, (opener, closer) in enumerate(
-            (("[<\uff1c]", "[>\uff1e]"), (r"\\<", r"\\>"), ("&lt;", "&gt;"), (r"\\u003c", r"\\u003e"))
-        )
-    ),
-    re.IGNORECASE | re.ASCII,
-)
-_UNFINISHED = re.compile(
-    rf"(?:[<\uff1c]|&lt;|\\u003c) ?(?:\Z|{'|'.join(_beginning(kind.name) for kind in Kind)})"
-    r"|\\(?:u0{0,2}3?)?\Z|&l?t?\Z",
-    re.IGNORECASE | re.ASCII,
-)
+# Compiled by the first text that asks, since few do: only one of the policies gives out tokens.
+@cache
+def _token_pattern() -> re.Pattern[str]:
+    ways = (("[<\uff1c]", "[>\uff1e]"), (r"\\<", r"\\>"), ("&lt;", "&gt;"), (r"\\u003c", r"\\u003e"))
+    tokens = (_token(opener, closer, number) for number, (opener, closer) in enumerate(ways))
+    return re.compile("|".join(tokens), re.IGNORECASE | re.ASCII)
+
+
+@cache
+def _unfinished_pattern() -> re.Pattern[str]:
+    beginnings = "|".join(_beginning(kind.name) for kind in Kind)
+    return re.compile(
+        rf"(?:[<\uff1c]|&lt;|\\u003c) ?(?:\Z|{beginnings})|\\(?:u0{{0,2}}3?)?\Z|&l?t?\Z",
+        re.IGNORECASE | re.ASCII,
+    )
+
+
 _OPENERS = ("<", "\uff1c", "\\", "&")
 _NOT_A_LETTER = re.compile(r"[^A-Z]+")
 _BY_LETTERS = {kind.name.replace("_", ""): kind for kind in Kind}
@@ -71,7 +75,7 @@ class TokenTable:
     def reserve(self, text: str) -> None:
         """Note the tokens that a text contains by itself, so that none of them is given out."""
         if any(opener in text for opener in _OPENERS):
-            self._taken.update(_meant(match) for match in _TOKEN.finditer(text))
+            self._taken.update(_meant(match) for match in _token_pattern().finditer(text))
 
     def token(self, kind: Kind, value: str) -> str:
         """The token of a value: the one it has, or the next that is free."""
@@ -96,7 +100,7 @@ class TokenTable:
     def held_from(self, text: str) -> int:
         """Where the beginning of what may become a token stands at the end of a text; its length if nowhere."""
         start = max(0, len(text) - MAX_TOKEN_CHARS)
-        match = _UNFINISHED.search(text, start)
+        match = _unfinished_pattern().search(text, start)
         return match.start() if match else len(text)
 
     def _restore(self, text: str, written: Callable[[str], str]) -> str:
@@ -107,7 +111,7 @@ class TokenTable:
             value = self._values.get(_meant(match))
             return match[0] if value is None else written(value)
 
-        return _TOKEN.sub(put_back, text)
+        return _token_pattern().sub(put_back, text)
 
 
 def _meant(match: re.Match[str]) -> tuple[Kind, int]:

@@ -6,8 +6,6 @@ when another provider would have to. Two things mean nothing to other models and
 and the signed thoughts of earlier answers.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal

@@ -5,3 +5,8 @@ object that does I/O is used only by the request that got it; nothing awaits wha
 nothing is handed to JavaScript that it cannot hold. No code generation from strings: the runtime forbids it, so there
 is no JavaScript in here.
 """
+
+import os
+
+# There are no time zones on disk: `zoneinfo`, which pydantic imports, need not load `sysconfig` to look for them.
+os.environ.setdefault("PYTHONTZPATH", "")
