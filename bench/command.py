@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "sessions",
             "gateway",
             "cache",
+            "first-request",
         ],
         help="what to measure",
     )
@@ -66,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
             from bench.bundle import report_figures
 
             return report_figures(args.rounds or 21, as_json=args.json, record=args.record)
+        if args.what == "first-request":
+            return _first_request(as_json=args.json)
         if args.what == "gateway":
             from bench import gateway
 
@@ -97,6 +100,18 @@ def _here(what: str, rounds: int) -> list[dict[str, Any]]:
 def _prepared(what: str) -> dict[str, Any]:
     """What the measurement needs that can only be made here: tokens, because Pyodide has nothing that signs."""
     return {"signed": import_module("bench.auth").material()} if what == "auth" else {}
+
+
+def _first_request(*, as_json: bool) -> int:
+    from bench.first_request import NoFirstRequest, measure
+
+    try:
+        rows = measure()
+    except NoFirstRequest as error:
+        raise BenchFailed(str(error)) from None
+    told = [f"{row['name']:<48}{row['seconds']:>8.2f} s" for row in rows]
+    print(json.dumps(rows, indent=2) if as_json else "\n".join(told))
+    return 0
 
 
 def _in_pyodide(what: str, rounds: int) -> list[dict[str, Any]]:
