@@ -30,7 +30,7 @@ from local.runtime.development import example_model
 from local.runtime.embedded import DataError, EmbeddedRuntime
 from local.runtime.event_loop import run_event_loop
 from local.runtime.garbage import shorten_pauses
-from local.workerd import run_workerd
+from local.workerd import Running, WorkerdOptions, run_workerd
 from lumigate.errors import ConfigurationError
 from lumigate.model_table import PROVIDER_BASE_URLS
 
@@ -105,20 +105,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run until Ctrl-C; 0 after a clean end, 1 where it could not start."""
     environ = {**read_dev_vars(Path.cwd()), **os.environ}
-    if arguments.runtime == "workerd":
-        return run_workerd(Path.cwd(), port=arguments.port)
     settings = _settings(environ, arguments)
     if arguments.traffic and (reason := _no_traffic_because(settings)):
         return _fail(reason)
+    if arguments.runtime == "workerd":
+        return run_event_loop(_on_workerd(settings, arguments))
     runtime = EmbeddedRuntime(
         settings,
         port=arguments.port,
         data=None if arguments.ephemeral else arguments.data,
-        behaviour=Behaviour(
-            first_byte_ms=arguments.latency_ms,
-            chunk_ms=arguments.chunk_ms,
-            failure_rate=arguments.failure_rate,
-        ),
+        behaviour=_behaviour(arguments),
     )
     try:
         return run_event_loop(_serve(runtime, arguments))
@@ -133,6 +129,26 @@ def run(arguments: argparse.Namespace) -> int:
         if error.errno == errno.EADDRINUSE:
             return _fail(_port_taken(arguments.port))
         return _fail(f"{error.strerror or error} ({error.filename or f'port {arguments.port}'})")
+
+
+async def _on_workerd(settings: Mapping[str, Any], arguments: argparse.Namespace) -> int:
+    """The same settings, as far as the Worker reads them, on the real runtime."""
+    from local.doctor import code_reads
+
+    custom = settings.get("LUMIGATE_OTLP_DESTINATIONS")
+    known = code_reads.settings(destinations=custom if isinstance(custom, str) else "")
+
+    async def make_traffic(running: Running) -> None:
+        model = example_model(running.settings)
+        await LoadGenerator(running.url, running.issuer, rps=arguments.traffic, model=model).run()
+
+    options = WorkerdOptions(
+        port=arguments.port,
+        data=None if arguments.ephemeral else arguments.data,
+        settings={name: value for name, value in settings.items() if name in known},
+        behaviour=_behaviour(arguments),
+    )
+    return await run_workerd(Path.cwd(), options, alongside=make_traffic if arguments.traffic else None)
 
 
 async def _serve(runtime: EmbeddedRuntime, arguments: argparse.Namespace) -> int:
@@ -192,6 +208,12 @@ async def _serve(runtime: EmbeddedRuntime, arguments: argparse.Namespace) -> int
 def _discard_output() -> None:
     """Whoever read the output has had enough of it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _behaviour(arguments: argparse.Namespace) -> Behaviour:
+    return Behaviour(
+        first_byte_ms=arguments.latency_ms, chunk_ms=arguments.chunk_ms, failure_rate=arguments.failure_rate
+    )
 
 
 def _settings(environ: Mapping[str, str], arguments: argparse.Namespace) -> dict[str, Any]:

@@ -145,15 +145,3 @@ def test_token_with_a_broken_key_file_says_so(data: Path, capsys: pytest.Capture
     (data / ISSUER_KEY_NAME).write_text("nonsense")
     assert main(["token"]) == 1
     assert "cannot be read as a key" in capsys.readouterr().err
-
-
-def test_the_workerd_runtime_says_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert main(["dev", "--runtime", "workerd"]) == 1
-    error = capsys.readouterr().err
-    assert "wrangler.toml" in error
-    assert "npm install" in error
-    assert "lumigate bundle" in error
