@@ -13,19 +13,14 @@ from lumigate.privacy.kinds import Kind
 LABEL_CHARS = 40
 
 _SIGNS = r"[\s:.=#\"'`は]{0,4}\Z"
-_BEFORE: dict[Kind | None, re.Pattern[str]] = {
-    Kind.PHONE: re.compile(
+# Expressions, which `re` compiles when a text first asks for them, and keeps.
+_BEFORE: dict[Kind | None, str] = {
+    Kind.PHONE: (
         r"(?:(?<![a-z])(?:tele?|telephone|phone|mobile|cell|fax|call)|電話|携帯|ファックス|連絡先)"
-        r"(?:[ _]?(?:no\.?|number|番号|is))?" + _SIGNS,
-        re.IGNORECASE,
+        r"(?:[ _]?(?:no\.?|number|番号|is))?" + _SIGNS
     ),
-    Kind.SSN: re.compile(
-        r"(?:(?<![a-z])ssn|social[ _]security)(?:[ _]?(?:no\.?|number|#))?(?: is)?" + _SIGNS, re.IGNORECASE
-    ),
-    None: re.compile(
-        r"(?:(?<![a-z])(?:v|ver|version|release|section|chapter|rev)|§|第|バージョン|版)[\s:.=は]{0,3}\Z",
-        re.IGNORECASE,
-    ),
+    Kind.SSN: r"(?:(?<![a-z])ssn|social[ _]security)(?:[ _]?(?:no\.?|number|#))?(?: is)?" + _SIGNS,
+    None: r"(?:(?<![a-z])(?:v|ver|version|release|section|chapter|rev)|§|第|バージョン|版)[\s:.=は]{0,3}\Z",
 }
 
 
@@ -34,15 +29,14 @@ _REACH: dict[Kind | None, int] = {Kind.PHONE: LABEL_CHARS, Kind.SSN: LABEL_CHARS
 
 def said_before(text: str, at: int, kind: Kind | None) -> bool:
     """Whether the words before `at` announce this kind; None stands for a version or the number of a section."""
-    return _BEFORE[kind].search(text[max(0, at - _REACH[kind]) : at]) is not None
+    return re.search(_BEFORE[kind], text[max(0, at - _REACH[kind]) : at], re.IGNORECASE) is not None
 
 
-_SECRET = re.compile(
+_ANNOUNCED = (
     r"(?:(?:api|access|secret|private|auth|encryption|signing|master|account|storage|shared)[ _-]?key(?:[ _-]?id)?"
     r"|token|secret|credentials?|authorization|apiキー|トークン|秘密鍵|シークレット|アクセスキー"
     r"|(?P<chosen>passw(?:or)?d|passphrase|(?<![a-z])pwd|パスワード|暗証番号))"
-    r"[\"'`\]]{0,2}\s{0,3}:?\Z",
-    re.IGNORECASE,
+    r"[\"'`\]]{0,2}\s{0,3}:?\Z"
 )
 _AFTER_A_LABEL = " \t\r\n\"'`]:"
 _MARKS = ("[api_key", "[secret", "[private_key")
@@ -60,7 +54,7 @@ def secret_label(text: str, at: int) -> str | None:
         return None
     if before.rstrip(_AFTER_A_LABEL).endswith(_MARKS):
         return None
-    match = _SECRET.search(before)
+    match = re.search(_ANNOUNCED, before, re.IGNORECASE)
     if match is None:
         return None
     return "chosen" if match["chosen"] else "made"

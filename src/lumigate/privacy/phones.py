@@ -9,7 +9,8 @@ from lumigate.privacy.fold import DASHES
 from lumigate.privacy.kinds import Finding, Kind
 from lumigate.privacy.numbering import is_international_phone
 
-_INTERNATIONAL = re.compile(
+# Compiled by `re` when a text first has a plus, and kept.
+_INTERNATIONAL = (
     # Digits, each after at most one separator and one area code in parentheses: "-", " ", " (0)", ...
     rf"\+(?<!\+\+)[1-9](?:[ .{DASHES}]?+(?:\([0-9]{{1,5}}\)[ .{DASHES}]?+)?+[0-9]){{4,17}}+"
 )
@@ -23,7 +24,7 @@ def find_international_phones(text: str) -> Iterator[Finding]:
     """Phone numbers with a plus, of a folded text. Groups after it that make it too long are left out."""
     if "+" not in text:
         return
-    for match in _INTERNATIONAL.finditer(text):
+    for match in re.finditer(_INTERNATIONAL, text):
         start, end = match.span()
         while end > start:
             digits = _NOT_A_DIGIT.sub("", _TRUNK.sub("", text[start:end]))

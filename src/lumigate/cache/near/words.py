@@ -14,7 +14,8 @@ import unicodedata
 MAX_CHARS = 2000
 """Longer prompts are texts to work on, in which one word may change everything: they are matched exactly only."""
 
-_TOKEN = re.compile(
+# Expressions, which `re` compiles when a prompt is first matched by likeness, and keeps: few deployments do.
+_WORD = (
     r"\d+(?:[.,:/-]\d+)*"  # numbers, dates, times, versions
     r"|[a-z]+(?:'[a-z]+)?"
     r"|[\u4e00-\u9fff\u3005]+|[\u3041-\u309f]+|[\u30a1-\u30ff]+"  # kanji, hiragana, katakana
@@ -22,37 +23,34 @@ _TOKEN = re.compile(
     r"|!=|[+\-*/%^=<>#$€£¥&|@~\\]+"  # operators and units: C is not C++
 )
 _CONTRACTIONS = (
-    (re.compile(r"\bcan't\b|\bcannot\b"), "can not"),
-    (re.compile(r"\bwon't\b"), "will not"),
-    (re.compile(r"n't\b"), " not"),
-    (re.compile(r"\b(what|where|who|how|when|it|that|there|here)'s\b"), r"\1 is"),
-    (re.compile(r"'re\b"), " are"),
-    (re.compile(r"'ll\b"), " will"),
-    (re.compile(r"'ve\b"), " have"),
-    (re.compile(r"\bi'd\b"), "i would"),
-    (re.compile(r"\bi'm\b"), "i am"),
+    (r"\bcan't\b|\bcannot\b", "can not"),
+    (r"\bwon't\b", "will not"),
+    (r"n't\b", " not"),
+    (r"\b(what|where|who|how|when|it|that|there|here)'s\b", r"\1 is"),
+    (r"'re\b", " are"),
+    (r"'ll\b", " will"),
+    (r"'ve\b", " have"),
+    (r"\bi'd\b", "i would"),
+    (r"\bi'm\b", "i am"),
 )
-_POLITE = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"^please:",
-        r"^(?:(?:hi|hello|hey)(?: there)?[\s,!.]+)+",
-        r"\b(?:excuse me|sorry to bother you|quick question|just wondering)\b[\s,:!.]*",
-        r"[\s,.!]*\b(?:thank you|thanks?)(?: (?:so|very) much)?(?: in advance)?[\s.!]*$",
-        r"\b(?:could|can|would|will) you (?:please )?(?:kindly )?(?:tell|show) me(?: please)?\b",
-        r"\b(?:could|can|would|will) you (?:please |kindly )*(?=[a-z])",
-        r"\b(?:please |kindly )?tell me\b",
-        r"\bi (?:would like|want|need) to know\b",
-        r"\bdo you (?:happen to )?know\b",
-        r"\b(?:please|pls|plz|kindly)\b",
-        r"^(?:すみません|すいません|あの|えっと|こんにちは)[、,。!\s]*",
-        r"(?:どうか|ちょっと)",
-        r"(?:よろしく)?(?:お願い(?:します|いたします|致します))",
-        r"(?<=て)(?:ください|下さい|くださいませんか|くれますか|くれませんか|もらえますか|もらえませんか|いただけますか|いただけませんか"
-        r"|頂けますか|頂けませんか|ほしいです|欲しいです|ほしい|欲しい)(?:か)?",
-    )
+_POLITE = (
+    r"^please:",
+    r"^(?:(?:hi|hello|hey)(?: there)?[\s,!.]+)+",
+    r"\b(?:excuse me|sorry to bother you|quick question|just wondering)\b[\s,:!.]*",
+    r"[\s,.!]*\b(?:thank you|thanks?)(?: (?:so|very) much)?(?: in advance)?[\s.!]*$",
+    r"\b(?:could|can|would|will) you (?:please )?(?:kindly )?(?:tell|show) me(?: please)?\b",
+    r"\b(?:could|can|would|will) you (?:please |kindly )*(?=[a-z])",
+    r"\b(?:please |kindly )?tell me\b",
+    r"\bi (?:would like|want|need) to know\b",
+    r"\bdo you (?:happen to )?know\b",
+    r"\b(?:please|pls|plz|kindly)\b",
+    r"^(?:すみません|すいません|あの|えっと|こんにちは)[、,。!\s]*",
+    r"(?:どうか|ちょっと)",
+    r"(?:よろしく)?(?:お願い(?:します|いたします|致します))",
+    r"(?<=て)(?:ください|下さい|くださいませんか|くれますか|くれませんか|もらえますか|もらえませんか|いただけますか|いただけませんか"
+    r"|頂けますか|頂けませんか|ほしいです|欲しいです|ほしい|欲しい)(?:か)?",
 )
-_TELL = re.compile(
+_TELL = (
     r"(?:(?:について|を|とは|は|って)?(?:何|なん|なに)?(?:なの)?(?:か)?(?:を)?(?:教えて|おしえて)"
     r"|(?:とは|って|は)(?:何|なん|なに)?(?:です|でしょう|なんです|なのでしょう|だろう)?か?)$"
 )
@@ -81,13 +79,13 @@ def words_that_count(text: str) -> list[str]:
     asked, about = _parted(unicodedata.normalize("NFKC", text.replace("\uff1a", ": ")).strip())
     bare = normalised(_QUOTED.sub(lambda match: f" {_to_the_letter(match[0][1:-1])} ", asked))
     for pattern, full in _CONTRACTIONS:
-        bare = pattern.sub(full, bare)
+        bare = re.sub(pattern, full, bare)
     for pattern in _POLITE:
-        bare = pattern.sub(" ", bare)
+        bare = re.sub(pattern, " ", bare)
     bare = _ENDING_MARKS.sub("", bare.strip())
-    bare = _TELL.sub("", bare)
+    bare = re.sub(_TELL, "", bare)
     bare = _WHAT_IS.sub(" ", _ENDING_MARKS.sub("", " ".join(bare.split())).lstrip(" ,"))
-    tokens = _TOKEN.findall(bare)
+    tokens = re.findall(_WORD, bare)
     # Beside b, x or y, «a» is a name and no article.
     little = _LITTLE - {"a"} if any(token in _VARIABLE for token in tokens) else _LITTLE
     words = [token for token in tokens if token not in little]

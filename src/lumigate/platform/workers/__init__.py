@@ -8,5 +8,5 @@ is no JavaScript in here.
 
 import os
 
-# There are no time zones on disk: `zoneinfo`, which pydantic imports, need not load `sysconfig` to look for them.
+# There are no time zones on disk: `zoneinfo`, which pydantic imports, need not load the build settings to find them.
 os.environ.setdefault("PYTHONTZPATH", "")

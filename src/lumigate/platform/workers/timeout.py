@@ -28,9 +28,8 @@ class WorkersTimeout:
         assert task is not None
         self._task = task
         self._cancelling = task.cancelling()
-        self._proxy = create_once_callable(
-            self._expire
-        )  # a tenth of what a proxy costs that may be called again
+        # A tenth of the price of a proxy that may be called again.
+        self._proxy = create_once_callable(self._expire)
         self._timer = js.setTimeout(self._proxy, max(0.0, self._seconds) * 1000)
 
     async def __aexit__(
