@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import io
 import re
 import shlex
 
@@ -45,10 +47,15 @@ def parse(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words[1:])
 
 
-def is_understood(words: list[str]) -> bool:
-    """Whether a call would get past its arguments."""
+def is_understood(words: list[str], *, in_passing: bool = False) -> bool:
+    """Whether a call would get past its arguments. One that is named in passing may leave out what it requires."""
+    said = io.StringIO()
     try:
-        parse(words)
-    except (SystemExit, KeyError, argparse.ArgumentError, IndexError):
-        return False
+        with contextlib.redirect_stderr(said):
+            parse(words)
+    except (SystemExit, KeyError, argparse.ArgumentError, IndexError) as error:
+        words_of_argparse = f"{said.getvalue()} {error}"
+        return in_passing and bool(
+            re.search(r"arguments? .*(?:is|are) required|are required: ", words_of_argparse)
+        )
     return True

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from local.mocks.issuer import ISSUER
+from lumigate import __version__
 from tests.collector import Collector, attributes, running_collector
 from tests.pyodide.production import ROOT, declared_bindings, production_host
 from tests.pyodide.runner import PyodideHost
@@ -25,6 +26,8 @@ VARIABLES: dict[str, Any] = {
     "API_KEYS": "acme:" + "0" * 64,
     "OTEL_BSP_SCHEDULE_DELAY": "20",
     "METRICS_EXPORT_SECONDS": "0.3",
+    # what the binding version_metadata is on Workers: a plain object
+    "VERSION_METADATA": {"id": "22222222-2222-2222-2222-222222222222", "tag": "abc123", "timestamp": ""},
 }
 
 
@@ -49,6 +52,17 @@ def test_the_cron_trigger_beats_through_the_whole_path(host: PyodideHost, collec
     collector.wait_for(lambda c: "lumigate.heartbeat" in metric_names(c))
     event = json.loads(host.wait_for_log('"event":"cron"'))
     assert event["environment"] == "development"
+
+
+def test_every_span_tells_which_deployment_it_is_of(host: PyodideHost, collector: Collector) -> None:
+    assert httpx.get(f"{host.url}/health").status_code == 200
+    collector.wait_for(lambda c: c.spans())
+    with collector.changed:
+        exports = [message for path, _, message in collector.requests if path == "/v1/traces"]
+    resources = [each.resource for message in exports for each in message.resource_spans]  # type: ignore[attr-defined]
+    assert resources
+    wanted = f"{__version__}+22222222-2222-2222-2222-222222222222"
+    assert {attributes(resource)["service.version"] for resource in resources} == {wanted}
 
 
 def test_a_request_leaves_no_proxy_behind(host: PyodideHost) -> None:
