@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -73,14 +75,20 @@ def dev(checkout: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        # What it started may hold its pipes for longer than it lives: nobody waits for that.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=5)
 
 
 def told(process: subprocess.Popen[str]) -> tuple[str, str, dict[str, Any]]:
     """Address and token that it greets with, and what the stand-in was given."""
     assert process.stdout is not None
+    watchdog = threading.Timer(WAIT_SECONDS, process.kill)
+    watchdog.daemon = True
+    watchdog.start()
     for line in process.stdout:
         if found := re.match(r"LUMIGATE_URL=(\S+) LUMIGATE_TOKEN=(\S+) uv run pytest tests/blackbox", line):
+            watchdog.cancel()
             return found[1], found[2], httpx.get(f"{found[1]}/health", trust_env=False).json()
     raise AssertionError(process.stderr.read() if process.stderr else "")
 
