@@ -80,6 +80,27 @@ async def test_what_comes_in_while_an_export_is_under_way_is_for_the_next_window
     assert rig.post.span_names() == ["first", "first child", "second", "second child"]
 
 
+async def test_a_window_that_ends_while_an_export_is_under_way_is_sent_by_that_export() -> None:
+    """No later request need come: the last traces before the traffic stops are not left in the isolate."""
+    rig = make_rig()
+    slow = asyncio.Event()
+
+    async def busy() -> PostResult:
+        if len(rig.post.of("traces")) == 1:
+            await slow.wait()
+        return OK
+
+    rig.post.by_url["/v1/traces"] = busy
+    await rig.request("first")
+    await settled()
+    await rig.request("second")
+    await asyncio.wait([rig.background.tasks[1]])
+    assert rig.post.span_names() == ["first", "first child"]
+    slow.set()
+    await rig.background.settle()
+    assert rig.post.span_names() == ["first", "first child", "second", "second child"]
+
+
 async def test_a_flush_that_is_asked_for_sends_what_comes_in_meanwhile_as_well() -> None:
     rig = make_rig()
 

@@ -77,6 +77,8 @@ class Exporter:
         self._max_request_bytes = max_request_bytes
         self._report = report
         self._failures = 0
+        self._turned_away = False
+        """A later window came while a batch was being sent, and left its own to whoever sends that batch."""
         self._asked_until_ns = 0
         """What Retry-After said; the other waits are our own idea, and `force` may shorten them."""
         self._headers = {
@@ -99,13 +101,15 @@ class Exporter:
     ) -> None:
         """Send what waits, until the destination fails or the time is up. Raises only what cancels it.
 
-        What comes in meanwhile is for the next window, unless it fills an export or is to be out now (`force`): under
-        load there is always something, and sending a few traces at a time costs more than making them.
+        What comes in meanwhile is for the next window, unless it fills an export, is to be out now (`force`) or that
+        window has come already and was turned away: under load there is always something, and sending a few traces at
+        a time costs more than making them.
         """
         arrived, sent = self.queue.arrived, False
         while True:
             newer = self.queue.arrived - arrived
-            if sent and not force and self.queue.waiting_items <= newer and not self.queue.is_full():
+            later = force or self._turned_away or self.queue.waiting_items > newer or self.queue.is_full()
+            if sent and not later:
                 return
             sent = True
             now = self._clock.now_ns()
@@ -115,6 +119,7 @@ class Exporter:
             if seconds < min(self._endpoint.timeout_seconds, _SHORTEST_SECONDS):
                 return
             batch = self.queue.take(now, int(seconds * 1e9) + _GRACE_NS, exclusive=exclusive)
+            self._turned_away = exclusive and batch is None and bool(self.queue.in_flight)
             if batch is None:
                 return
             try:
