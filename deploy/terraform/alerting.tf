@@ -45,7 +45,7 @@ resource "grafana_notification_policy" "tree" {
 }
 
 resource "grafana_rule_group" "slo" {
-  for_each = var.manage_alerting ? { for group in local.alert_groups : group.name => group } : {}
+  for_each = { for group in local.alert_groups : group.name => group if var.manage_alerting }
 
   name             = each.key
   folder_uid       = grafana_folder.lumigate.uid

@@ -10,8 +10,29 @@ locals {
 
   table = var.environment == "development" ? "" : "env.${var.environment}."
 
-  # Read as strings: a Secrets Store binding would be an object, which the gateway leaves out.
+  # What the Worker takes from the account's Secrets Store, and what it is called there: the store is of all environments.
+  stored = { for name in var.store_settings : name => "lumigate_${var.environment}_${name}" }
+
   secrets = ["OPENAI_API_KEY", "API_KEY_PEPPER", "SEALING_KEYS", "METRICS_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"]
+
+  stored_tables = join("\n", [for name, stored in local.stored : <<-EOT
+    [[${local.table}secrets_store_secrets]]
+    binding = "${name}"
+    store_id = "${var.store_id}"
+    secret_name = "${stored}"
+  EOT
+  ])
+  secret_commands = concat(
+    [
+      for name in local.secrets :
+      "npx wrangler secret put ${name}${var.environment == "development" ? "" : " --env ${var.environment}"}"
+      if !contains(keys(local.stored), name)
+    ],
+    [
+      for stored in values(local.stored) :
+      "npx wrangler secrets-store secret create ${var.store_id} --name ${stored} --scopes workers --remote"
+    ],
+  )
 
   day_seconds = 86400
 

@@ -19,6 +19,8 @@ output "wrangler_toml" {
     [[${local.table}analytics_engine_datasets]]
     binding = "POINTS"
     dataset = "${local.analytics_points}"
+
+    ${local.stored_tables}
   EOT
 }
 
@@ -29,8 +31,5 @@ output "dashboards" {
 
 output "wrangler_secrets" {
   description = "The secrets that wrangler sets; provider keys likewise, one for each provider of the routing table."
-  value = [
-    for name in local.secrets :
-    "npx wrangler secret put ${name}${var.environment == "development" ? "" : " --env ${var.environment}"}"
-  ]
+  value       = local.secret_commands
 }

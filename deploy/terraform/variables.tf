@@ -21,9 +21,38 @@ variable "cloudflare_account_id" {
 }
 
 variable "cloudflare_api_token" {
-  description = "Permissions: Workers KV Storage Edit, Workers R2 Storage Edit, Logs Edit; with a zone, Zone WAF Edit."
+  description = "Permissions: Workers KV Storage Edit, Workers R2 Storage Edit, Logs Edit; with a zone, Zone WAF Edit; with a Secrets Store, Secrets Store Read."
   type        = string
   sensitive   = true
+}
+
+# --- secrets ---
+
+variable "store_id" {
+  description = "The account's Secrets Store (npx wrangler secrets-store store list --remote); empty where every secret is put into the Worker itself."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.store_id == "" || can(regex("^[0-9a-f]{32}$", var.store_id))
+    error_message = "store_id is 32 hexadecimal digits, or empty."
+  }
+}
+
+variable "store_settings" {
+  description = "Which settings the Worker takes from that store, such as OPENAI_API_KEY: references, never values."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for name in var.store_settings : can(regex("^[A-Z][A-Z0-9_]*$", name))])
+    error_message = "store_settings are names of settings, such as OPENAI_API_KEY."
+  }
+
+  validation {
+    condition     = length(var.store_settings) == 0 || var.store_id != ""
+    error_message = "store_settings want store_id."
+  }
 }
 
 # --- what is kept ---

@@ -4,7 +4,7 @@ terraform {
   required_providers {
     cloudflare = {
       source  = "cloudflare/cloudflare"
-      version = "~> 5.0"
+      version = "~> 5.24" # validated and planned with 5.24.0
     }
     grafana = {
       source  = "grafana/grafana"

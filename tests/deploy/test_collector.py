@@ -80,6 +80,14 @@ def test_batches_are_stored_before_the_rules_count_them() -> None:
     assert int(timeout.removesuffix("s")) < load_settings(ROOT / "slo" / "settings.yaml").settle_seconds
 
 
+def test_a_series_has_the_same_resource_labels_whichever_way_it_came() -> None:
+    """By OTLP Prometheus promotes them; for remote write the collector has to."""
+    promoted = load("prometheus.yaml")["otlp"]["promote_resource_attributes"]
+    statements = load("remote-write.yaml")["processors"]["transform/promote"]["metric_statements"]
+    wanted = {f'set(datapoint.attributes["{key}"], resource.attributes["{key}"])' for key in promoted}
+    assert set(statements) == wanted
+
+
 def test_nobody_sends_without_the_token() -> None:
     content = load("config.yaml")
     for protocol in content["receivers"]["otlp"]["protocols"].values():

@@ -81,18 +81,6 @@ def terraform(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.Complet
     )
 
 
-@pytest.fixture
-def names(tmp_path: Path) -> Path:
-    """The part that needs no provider: the variables with their validations, and every name made from them."""
-    folder = tmp_path / "deploy" / "terraform"
-    folder.mkdir(parents=True)
-    for name in ("variables.tf", "locals.tf"):
-        shutil.copy(TERRAFORM / name, folder)
-    for name in ("slo", "dashboards"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    return folder
-
-
 def evaluate(expression: str, folder: Path, **variables: Any) -> Any:
     """What Terraform itself makes of an expression."""
     (folder / "given.tfvars.json").write_text(json.dumps(GOOD | variables), "utf-8")
@@ -182,6 +170,63 @@ def test_what_the_output_pastes_is_every_binding_that_is_made_here(environment: 
     )
 
 
+def examples() -> dict[str, Any]:
+    """The tables that wrangler.toml has as comments, as they read without the mark."""
+    lines = (ROOT / "wrangler.toml").read_text("utf-8").splitlines()
+    found: list[str] = []
+    for line in lines:
+        if line.startswith("# [[") or (line.startswith("# ") and found and found[-1] and " = " in line):
+            found.append(line.removeprefix("# "))
+        elif found and found[-1]:
+            found.append("")
+    return tomllib.loads("\n".join(found))
+
+
+def test_what_comes_from_the_secrets_store_is_called_the_same_in_both(names: Path) -> None:
+    """The example that wrangler.toml has as a comment, and whatever is in it for real."""
+    shown = examples()["env"]["production"]["secrets_store_secrets"]
+    real = [
+        (environment, each)
+        for environment, table in ENVIRONMENTS.items()
+        for each in table.get("secrets_store_secrets", [])
+    ]
+    for environment, reference in [("production", shown[0]), *real]:
+        stored, tables = evaluate(
+            "[local.stored, local.stored_tables]",
+            names,
+            environment=environment,
+            store_id=reference["store_id"],
+            store_settings=[reference["binding"]],
+        )
+        assert stored == {reference["binding"]: reference["secret_name"]}
+        pasted = tomllib.loads(tables)
+        table = pasted if environment == "development" else pasted["env"][environment]
+        assert table == {"secrets_store_secrets": [reference]}
+
+
+def test_a_secret_is_put_into_the_worker_or_into_the_store(names: Path) -> None:
+    chosen = {"store_id": "a" * 32, "store_settings": ["METRICS_TOKEN", "MISTRAL_API_KEY"]}
+    put = evaluate("local.secret_commands", names, **chosen)
+    assert "npx wrangler secret put OPENAI_API_KEY --env production" in put
+    assert [each for each in put if "METRICS_TOKEN" in each or "MISTRAL" in each] == [
+        f"npx wrangler secrets-store secret create {'a' * 32} --name lumigate_production_{name}"
+        " --scopes workers --remote"
+        for name in chosen["store_settings"]
+    ]
+
+
+def test_no_value_of_the_secrets_store_passes_through_terraform() -> None:
+    """The provider's resource for a secret would write it into the state; only names and scopes are looked at."""
+    (held,) = dict(parsed("data"))["cloudflare_secrets_store_secrets"].values()
+    assert {name for name in held if not name.startswith("__")} == {
+        "account_id",
+        "count",
+        "lifecycle",
+        "store_id",
+    }
+    assert "cloudflare_secrets_store_secret" not in {name.partition(".")[0] for name in RESOURCES}
+
+
 def test_the_environments_are_those_of_wrangler_toml(names: Path) -> None:
     assert evaluate("local.worker", names, environment="staging") == ENVIRONMENTS["staging"]["name"]
     condition = VARIABLES["environment"]["validation"][0]["condition"]
@@ -204,6 +249,9 @@ def test_the_environments_are_those_of_wrangler_toml(names: Path) -> None:
         ({"zone_id": "0" * 32, "hostname": 'a.b" or true or "'}, "wants the hostname"),
         ({"rate_limit_requests": 0}, "at least 1"),
         ({"page_webhook_url": "http://pager.example.com"}, "https address"),
+        ({"store_id": "mine"}, "store_id is 32 hexadecimal"),
+        ({"store_settings": ["OPENAI_API_KEY"]}, "store_settings want store_id"),
+        ({"store_id": "0" * 32, "store_settings": ["my key"]}, "names of settings"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(wrong: dict[str, Any], told: str, names: Path) -> None:
