@@ -124,12 +124,13 @@ def deploys() -> list[dict[str, Any]]:
     """Deploys as annotations: a version that was not there before, a deploy that was settled, a mark by hand."""
     result = prometheus_label(catalog.DEPLOY_RESULT.key)
     settled = f'sum by ({result}) (increase({prometheus_name(catalog.DEPLOYS)}{{job=~"$job"}}[$__rate_interval])) > 0'
+    version, served = prometheus_label(catalog.VERSION.key), prometheus_name(catalog.VERSION_OUTCOMES)
     versions = (
-        'count by (service_version) (target_info{job=~"$job"})'
-        ' unless count by (service_version) (target_info{job=~"$job"} offset $__rate_interval)'
+        f'count by ({version}) ({served}{{job=~"$job"}})'
+        f' unless count by ({version}) ({served}{{job=~"$job"}} offset $__rate_interval)'
     )
     return [
-        _annotation("New version", versions, "version {{service_version}}", "#0072B2"),
+        _annotation("New version", versions, "version {{" + version + "}}", "#0072B2"),
         _annotation("Deploy settled", settled, "{{" + result + "}}", "#E69F00"),
         {
             "datasource": {"type": "grafana", "uid": "-- Grafana --"},

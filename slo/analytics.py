@@ -47,6 +47,16 @@ def since_sql(promise: Promise, dataset: str, start: int) -> str | None:
     )
 
 
+def by_version_sql(points: Points, dataset: str, seconds: int) -> str:
+    """Bad and total of the last seconds, a row for each version that served."""
+    version = COLUMNS["version"].column
+    conditions = "\n  AND ".join([f"timestamp > {_ago(seconds)}", *map(_condition, points.total)])
+    return (
+        f"SELECT\n  {version} AS version,\n  sumIf(_sample_interval, {_bad(points)}) AS bad,\n"
+        f"  SUM(_sample_interval) AS total\nFROM {dataset}\nWHERE {conditions}\nGROUP BY version\n"
+    )
+
+
 def windows_of(promise: Promise) -> list[int]:
     """Seconds, the period last."""
     short = {int(w) for tier in tiers(promise.period, 60.0) for w in (tier.long, tier.short)}

@@ -93,6 +93,23 @@ def _prometheus_reading(
     )
 
 
+def query_prometheus(url: str, query: str) -> list[tuple[dict[str, str], float]]:
+    """Labels and value of each sample. Raises SourceError."""
+    with httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS) as client:
+        return _query(client, query)
+
+
+def query_analytics_engine(url: str, account: str, token: str, sql: str) -> list[dict[str, Any]]:
+    """The rows of an answer. Raises SourceError."""
+    headers = {"authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS, headers=headers) as client:
+        content = _answer(client, "POST", f"/client/v4/accounts/{account}/analytics_engine/sql", content=sql)
+    try:
+        return [dict(row) for row in content["data"]]
+    except (KeyError, TypeError, ValueError):
+        raise SourceError("the answer is not like Analytics Engine's") from None
+
+
 def _one(client: httpx.Client, query: str) -> float | None:
     return next((value for _, value in _query(client, query)), None)
 
@@ -136,10 +153,10 @@ def read_analytics_engine(
             windows = windows_of(promise)
             bad_since = None
             if start is not None and (query := since_sql(promise, dataset, start)) is not None:
-                bad_since = _number(_row(_answer(client, "POST", path, content=query)), "bad_since")
+                bad_since = number(_row(_answer(client, "POST", path, content=query)), "bad_since")
             found.readings[promise.name] = Reading(
-                bad={float(w): _number(row, f"bad_{w}") for w in windows},
-                total={float(w): _number(row, f"total_{w}") for w in windows},
+                bad={float(w): number(row, f"bad_{w}") for w in windows},
+                total={float(w): number(row, f"total_{w}") for w in windows},
                 bad_since=bad_since,
             )
     if found.readings and not any(total for one in found.readings.values() for total in one.total.values()):
@@ -158,7 +175,8 @@ def _row(content: Any) -> dict[str, Any]:
         raise SourceError("the answer is not like Analytics Engine's") from None
 
 
-def _number(row: Mapping[str, Any], name: str) -> float:
+def number(row: Mapping[str, Any], name: str) -> float:
+    """A column of a row; 0 where it is missing. Raises SourceError."""
     try:
         return float(row.get(name) or 0)  # integers of 64 bits come as text
     except (TypeError, ValueError):

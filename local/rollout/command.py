@@ -7,100 +7,29 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
-from local import argument_types
+from local.rollout import arguments as _arguments
+from local.rollout import at_once
 from local.rollout.annotations import annotate
 from local.rollout.conduct import Conductor, Interrupted, Outcome, Pace
-from local.rollout.deployments import Deployments, InForce, WranglerFailed
-from local.rollout.gate import Reading, slo_gate
-from local.rollout.split import Split, parse_steps
+from local.rollout.deployments import Deployments, InForce, MigrationPending, NeverDeployed, WranglerFailed
+from local.rollout.gate import Reading, ReadVersions, slo_gate
+from local.rollout.plan import plan
 from local.toolchain import ROOT
 from local.wrangler import find_wrangler
 
-EXIT_CODES = "exit codes: 0 done · 1 rolled back · 2 refused, nothing changed · 3 stuck: the rollback failed"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Four actions."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    start = actions.add_parser(
-        "start", help="upload the bundle as a version, and give it traffic step by step"
-    )
-    start.add_argument("--tag", default="", help="of the version, such as the commit")
-    start.add_argument("--message", default="", help="of the version: what changed")
-    resume = actions.add_parser("resume", help="take up the rollout that is under way")
-    abort = actions.add_parser(
-        "abort", help="call it off: all traffic to the version before; nothing if there is none"
-    )
-    status = actions.add_parser("status", help="which versions are in force")
-    for action in (start, resume):
-        action.epilog = EXIT_CODES
-        action.add_argument(
-            "--steps",
-            type=_steps,
-            default=(10.0, 50.0, 100.0),
-            metavar="PERCENT,…",
-            help="shares of the traffic (default: 10,50,100)",
-        )
-        action.add_argument(
-            "--soak",
-            type=_seconds,
-            default=600.0,
-            metavar="SECONDS",
-            help="how long each share is watched (default: 600)",
-        )
-        action.add_argument(
-            "--check",
-            type=_seconds,
-            default=30.0,
-            metavar="SECONDS",
-            help="between two readings of the gate (default: 30)",
-        )
-        action.add_argument(
-            "--prometheus",
-            type=argument_types.url,
-            metavar="URL",
-            default=os.environ.get("PROMETHEUS_URL") or "http://127.0.0.1:9090",
-            help="which the gate reads (default: PROMETHEUS_URL, else http://127.0.0.1:9090)",
-        )
-        action.add_argument(
-            "--slo",
-            action="append",
-            default=[],
-            metavar="NAME",
-            help="only these promises shut the gate; may be given again (default: all)",
-        )
-        action.add_argument(
-            "--allow-unobserved", action="store_true", help="go on where there is too little traffic to judge"
-        )
-    for action in (start, resume, abort):
-        action.add_argument(
-            "--annotate",
-            type=argument_types.url,
-            default=os.environ.get("GRAFANA_URL") or None,
-            metavar="URL",
-            help="mark it in this Grafana (default: GRAFANA_URL, else none); needs GRAFANA_TOKEN",
-        )
-        action.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    for action in (start, resume, abort, status):
-        action.add_argument("--env", default="production", help="of wrangler.toml (default: %(default)s)")
-        action.add_argument(
-            "--bundle",
-            type=Path,
-            default=ROOT / ".cache" / "bundle",
-            metavar="DIR",
-            help="what `lumigate bundle` made (default: .cache/bundle)",
-        )
+add_arguments = _arguments.add_arguments
 
 
 def run(arguments: argparse.Namespace) -> int:
     """The exit codes are in `start --help`."""
     if getattr(arguments, "dry_run", False):
-        return _plan(arguments)
+        for line in plan(arguments):
+            print(line)
+        return Outcome.DONE
     wrangler = find_wrangler(ROOT)
     if wrangler is None:
         return _refuse("wrangler is not installed; run `npm ci`")
@@ -108,53 +37,130 @@ def run(arguments: argparse.Namespace) -> int:
         return _refuse(f"there is no bundle in {arguments.bundle}; run `lumigate bundle`")
     deployments = Deployments(wrangler=wrangler, folder=arguments.bundle, environment=arguments.env, say=_say)
     try:
-        in_force = deployments.in_force()
-        if arguments.action == "status":
-            print(in_force)
-            return Outcome.DONE
-        with _signals() as settle:
-            return _act(arguments, deployments, in_force, settle)
+        return _act(arguments, deployments)
     except WranglerFailed as error:
         return _refuse(str(error))
     except Interrupted:
         return _refuse("interrupted before anything was changed")
 
 
-def _act(arguments: argparse.Namespace, deployments: Deployments, in_force: InForce, settle: _Settle) -> int:
-    under_way = in_force.rollout if in_force.alone is None else None
+def _act(arguments: argparse.Namespace, deployments: Deployments) -> int:
+    try:
+        in_force = deployments.in_force()
+    except NeverDeployed:
+        return _where_nothing_is(arguments, deployments)
+    if arguments.action == "status":
+        print(in_force)
+        return Outcome.DONE
+    with _signals() as settle:
+        if arguments.action == "abort":
+            return _abort(arguments, deployments, in_force, settle)
+        return _bring(arguments, deployments, in_force, settle)
+
+
+def _where_nothing_is(arguments: argparse.Namespace, deployments: Deployments) -> int:
+    if arguments.action in (
+        "status",
+        "abort",
+    ):  # an abort after a failed first deployment has nothing to undo
+        print(f"nothing is deployed in {arguments.env} yet")
+        return Outcome.DONE
+    if arguments.action == "resume":
+        return _refuse(f"nothing is deployed in {arguments.env} yet; `lumigate rollout start` does it")
     begun_s = time.time()
-    if arguments.action == "abort":
-        if under_way is None:
-            print(f"no rollout is under way: {in_force}")
-            return Outcome.DONE
-        version = under_way.candidate
-        conductor = Conductor(deployer=deployments, gate=_no_gate, sleep=time.sleep, say=_say, settle=settle)
-        outcome = conductor.roll_back(version, under_way.stable)
-        outcome = Outcome.DONE if outcome is Outcome.ROLLED_BACK else outcome
-        return _end(arguments, outcome, version, begun_s, word="rolled_back")
-    gate = slo_gate(arguments.prometheus, arguments.slo)
-    conductor = Conductor(deployer=deployments, gate=gate, sleep=time.sleep, say=_say, settle=settle)
+    with _signals() as settle:
+        settle()  # half a first deployment is none
+        conductor = Conductor(deployer=deployments, gate=_no_gate, sleep=time.sleep, say=_say)
+        ended = at_once.first(deployments, conductor, tag=arguments.tag, message=arguments.message)
+    return _end(arguments, ended.outcome, ended.version, begun_s)
+
+
+def _abort(
+    arguments: argparse.Namespace, deployments: Deployments, in_force: InForce, settle: _Settle
+) -> int:
+    under_way = in_force.rollout if in_force.alone is None else None
+    if under_way is None:
+        print(f"no rollout is under way: {in_force}")
+        return Outcome.DONE
+    begun_s, version = time.time(), under_way.candidate
+    conductor = Conductor(deployer=deployments, gate=_no_gate, sleep=time.sleep, say=_say, settle=settle)
+    outcome = conductor.roll_back(version, under_way.stable)
+    outcome = Outcome.DONE if outcome is Outcome.ROLLED_BACK else outcome
+    return _end(arguments, outcome, version, begun_s, word="rolled_back")
+
+
+def _bring(
+    arguments: argparse.Namespace, deployments: Deployments, in_force: InForce, settle: _Settle
+) -> int:
+    """`start` and `resume`."""
+    begun_s, under_way = time.time(), in_force.rollout if in_force.alone is None else None
+    conductor = Conductor(
+        deployer=deployments,
+        gate=slo_gate(_source(arguments), arguments.slo),
+        versions=_version_gate(arguments),
+        sleep=time.sleep,
+        say=_say,
+        settle=settle,
+    )
     pace = Pace(
         steps=arguments.steps,
         soak_seconds=arguments.soak,
+        wait_seconds=arguments.wait,
         check_seconds=max(arguments.check, 0.1),
         allow_unobserved=arguments.allow_unobserved,
     )
     if arguments.action == "resume":
         if under_way is None:
             return _refuse(f"no rollout of ours is under way: {in_force}")
-        version, stable, reached = (
-            under_way.candidate,
-            under_way.stable,
-            in_force.shares.get(under_way.candidate, 0),
-        )
-        outcome = conductor.roll_out(version, stable, pace, reached=reached)
+        version, stable = under_way.candidate, under_way.stable
+        outcome = conductor.roll_out(version, stable, pace, reached=in_force.shares.get(version, 0))
         return _end(arguments, outcome, version, begun_s)
     if in_force.alone is None:
         return _refuse(f"two versions are in force ({in_force}); `lumigate rollout resume` or `abort` first")
-    version = deployments.upload(tag=arguments.tag, message=arguments.message)
+    texts = {"tag": arguments.tag, "message": arguments.message}
+    try:
+        version = deployments.upload(**texts)
+    except MigrationPending:
+        if not arguments.migrate:
+            by_hand = " ".join(deployments.command(["deploy", "--strict"]))
+            return _refuse(
+                f"{at_once.WHY_NOT}: `lumigate rollout start --migrate --env {arguments.env}`; "
+                f"where nothing serves yet, `npx wrangler {by_hand}`"
+            )
+        ended = at_once.migrate(deployments, conductor, pace, stable=in_force.alone, **texts)
+        return _end(arguments, ended.outcome, ended.version, begun_s)
     _say(f"uploaded {version}, in force is {in_force.alone}")
     return _end(arguments, conductor.roll_out(version, in_force.alone, pace), version, begun_s)
+
+
+def _source(arguments: argparse.Namespace) -> list[str]:
+    """Where `lumigate slo status` reads."""
+    if arguments.analytics_engine:
+        return ["--analytics-engine", arguments.analytics_engine]
+    return ["--prometheus", arguments.prometheus]
+
+
+def _version_gate(arguments: argparse.Namespace) -> ReadVersions | None:
+    if arguments.service_only:
+        return None
+    from local.rollout.indicators import by_version
+    from local.rollout.versions import analytics_engine_counts, prometheus_counts, version_gate
+    from slo.build import Sources
+
+    sources = Sources.load()
+    chosen = [one for one in sources.promises if not arguments.slo or one.name in arguments.slo]
+    what = by_version(chosen, warm_up_s=arguments.warm_up, step=sources.settings.step_seconds)
+    if arguments.analytics_engine:
+        account, token = (
+            os.environ.get(name, "") for name in ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN")
+        )
+        dataset = sources.settings.analytics_engine_dataset
+        counts = analytics_engine_counts(arguments.analytics_engine, account, token, dataset)
+    else:
+        counts = prometheus_counts(
+            arguments.prometheus, sources.settings.matchers, sources.settings.temporality
+        )
+    return version_gate(counts, what, arguments.min_requests)
 
 
 def _end(
@@ -174,24 +180,6 @@ def _end(
     return outcome
 
 
-def _plan(arguments: argparse.Namespace) -> int:
-    """What would be run, with stand-ins for what only Cloudflare knows."""
-    old, new = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
-    wanted: list[Sequence[str]] = [["deployments", "status", "--json"]]
-    if arguments.action == "start":
-        wanted.append(["versions", "upload", "--strict"])
-    for percent in arguments.steps if arguments.action != "abort" else (0.0,):
-        split = Split(candidate=new, stable=old, percent=percent)
-        wanted.append(["versions", "deploy", *split.specs, "--message", split.message, "--yes"])
-    if arguments.action != "abort":
-        wanted.append(["triggers", "deploy"])
-    for line in wanted:
-        print("wrangler " + " ".join([*line, "--cwd", str(arguments.bundle), "--env", arguments.env]))
-        if line[:2] == ["versions", "deploy"] and arguments.action != "abort":
-            print(f"  then read the gate every {arguments.check:g} s for {arguments.soak:g} s")
-    return Outcome.DONE
-
-
 class _Settle:
     """The first signal raises `Interrupted`. After it, or once this was called, signals are noted and no more."""
 
@@ -204,7 +192,7 @@ class _Settle:
     def receive(self, number: int, frame: FrameType | None) -> None:
         del frame
         if self.settled:
-            _say(f"{signal.Signals(number).name}: the rollback goes on")
+            _say(f"{signal.Signals(number).name}: what was begun goes on")
         else:
             self.settled = True
             raise Interrupted(signal.Signals(number).name)
@@ -232,20 +220,3 @@ def _say(line: str) -> None:
 def _refuse(reason: str) -> int:
     print(f"lumigate rollout: {reason}", file=sys.stderr)
     return Outcome.REFUSED
-
-
-def _steps(text: str) -> tuple[float, ...]:
-    try:
-        return parse_steps(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 to 86400")
-    return value

@@ -7,14 +7,15 @@ needed, who is told the command to run.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Protocol
 
 from local.rollout.deployments import WranglerFailed
-from local.rollout.gate import ReadGate, Verdict, verdict
-from local.rollout.split import Split
+from local.rollout.gate import ReadGate, Reading, ReadVersions, Verdict, strictest, verdict
+from local.rollout.split import Share, Split
 from slo.standing import Gate
 
 ROLLBACK_TRIES: Final = 3
@@ -51,6 +52,8 @@ class Pace:
     steps: Sequence[float] = (10.0, 50.0, 100.0)
     soak_seconds: float = 600.0
     check_seconds: float = 30.0
+    wait_seconds: float = 0.0
+    """How much longer a share is watched where too little was observed to say."""
     allow_unobserved: bool = False
     """Go on where there was too little traffic to judge. Without it, that ends in a rollback."""
 
@@ -65,21 +68,25 @@ class Conductor:
     say: Callable[[str], None]
     settle: Callable[[], None] = lambda: None
     """Called before a rollback: from here on a further signal must not stop it."""
+    versions: ReadVersions | None = None
+    """The gate of the new version itself, beside that of the service; None: there is none."""
+    clock: Callable[[], float] = time.monotonic
 
     def roll_out(self, candidate: str, stable: str, pace: Pace, *, reached: float = 0.0) -> Outcome:
         """From the share `reached` (0: none yet) to all, or back to none."""
-        if reached <= 0 and (refusal := self._refusal(pace)):
+        if reached <= 0 and (refusal := self.refusal(pace)):
             self.say(f"refused: {refusal}; nothing was changed")
             return Outcome.REFUSED
         try:
             if reached > 0:
                 self.say(f"taking up a rollout at {reached:g}%")
-                self._watch(reached, pace)
+                self._watch(Split(candidate=candidate, stable=stable, percent=reached), pace)
             for percent in pace.steps:
                 if percent > reached:
                     self.say(f"{candidate} gets {percent:g}%")
-                    self.deployer.split(Split(candidate=candidate, stable=stable, percent=percent))
-                    self._watch(percent, pace)
+                    split = Split(candidate=candidate, stable=stable, percent=percent)
+                    self.deployer.split(split)
+                    self._watch(split, pace)
             self.deployer.apply_triggers()
         except (_Stopped, WranglerFailed, Interrupted) as reason:
             self.say(f"going back: {reason}")
@@ -109,39 +116,62 @@ class Conductor:
         self.say(f"STUCK. Run by hand: npx wrangler versions deploy {stable}@100% --yes")
         return Outcome.STUCK
 
-    def _refusal(self, pace: Pace) -> str:
+    def refusal(self, pace: Pace) -> str:
         """Why not to begin: a release gate that is shut before is not the candidate's doing."""
         reading = self.gate()
         if reading.gate is Gate.OPEN or (reading.gate is Gate.UNOBSERVED and pace.allow_unobserved):
             return ""
         return f"the gate is {reading.gate.name.lower()} ({reading.reason})"
 
-    def _watch(self, percent: float, pace: Pace) -> None:
-        """Hold this share for the soak time. Raises `_Stopped` for what the gate says."""
-        left = pace.soak_seconds
+    def watch(self, split: Split, pace: Pace) -> str:
+        """Hold this share for the soak time; why not to go on, or nothing."""
+        try:
+            self._watch(split, pace)
+        except (_Stopped, Interrupted) as reason:
+            return str(reason)
+        return ""
+
+    def _watch(self, split: Split, pace: Pace) -> None:
+        """Hold this share for the soak time. Raises `_Stopped` for what the gates say."""
+        begun_s = self.clock()
+        left, extra = pace.soak_seconds, pace.wait_seconds
         unreadable, seen = 0, False
         while True:
-            reading = self.gate()
+            reading = self._read(split, self.clock() - begun_s)
             unreadable = unreadable + 1 if reading.gate is Gate.UNREADABLE else 0
             found = verdict(reading, unreadable_in_a_row=unreadable, patience=PATIENCE)
-            self.say(
-                f"{percent:g}%: the gate is {reading.gate.name.lower()}{_because(reading.gate, reading.reason)}"
-            )
+            self.say(f"{split.percent:g}%: the gate is {reading.gate.name.lower()}{_because(reading)}")
             if found is Verdict.STOP:
                 raise _Stopped(f"the gate is {reading.gate.name.lower()} ({reading.reason})")
             seen = found is Verdict.GO
-            if left <= 0 and unreadable == 0:
+            if left > 0:
+                pause = min(pace.check_seconds, left)
+                left -= pause
+            elif unreadable > 0:
+                pause = pace.check_seconds
+            elif not seen and extra > 0:
+                pause = min(pace.check_seconds, extra)
+                extra -= pause
+                self.say(f"{split.percent:g}%: waiting for traffic, {extra:g} s at most")
+            else:
                 break
-            pause = min(pace.check_seconds, left) if left > 0 else pace.check_seconds
             self.sleep(pause)
-            left -= pause
         if not seen and not pace.allow_unobserved:
             raise _Stopped("too little was observed to say; see --allow-unobserved")
+
+    def _read(self, split: Split, elapsed_s: float) -> Reading:
+        service = self.gate()
+        if self.versions is None:
+            return service if service.gate is not Gate.OPEN else Reading(gate=Gate.OPEN, reason="")
+        share = Share(
+            candidate=split.candidate, stable=split.stable, percent=split.percent, elapsed_s=elapsed_s
+        )
+        return strictest(service, self.versions(share))
 
 
 class _Stopped(Exception):
     """The gate said no."""
 
 
-def _because(gate: Gate, reason: str) -> str:
-    return "" if gate is Gate.OPEN else f" ({reason})"
+def _because(reading: Reading) -> str:
+    return f" ({reading.reason})" if reading.reason else ""

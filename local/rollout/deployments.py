@@ -23,6 +23,18 @@ class WranglerFailed(Exception):
     """Wrangler did not do what it was asked; the message is its own, in a line."""
 
 
+class NeverDeployed(WranglerFailed):
+    """There is no such Worker yet, or none of its versions was ever deployed."""
+
+
+class MigrationPending(WranglerFailed):
+    """The bundle brings a Durable Object migration, which no gradual deployment can carry."""
+
+
+_NOT_FOUND: Final = (10007, 10090)
+"""The API's codes for a Worker that is not there, as wrangler 4.155 reads them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
     """The latest deployment: versions and their shares in percent, and the rollout it is part of, if it is."""
@@ -49,7 +61,7 @@ class Deployments:
     say: Callable[[str], None]
 
     def in_force(self) -> InForce:
-        """Raises `WranglerFailed`, also where nothing was deployed yet."""
+        """Raises `WranglerFailed`, and of it `NeverDeployed`."""
         output = self._run(["deployments", "status", "--json"])
         try:
             content = json.loads(output)
@@ -60,11 +72,18 @@ class Deployments:
         return InForce(shares=shares, rollout=Split.of_message(message))
 
     def upload(self, *, tag: str, message: str) -> str:
-        """Upload the bundle as a version that gets no traffic yet, and return its id."""
-        arguments = ["versions", "upload", "--strict"]
+        """Upload the bundle as a version that gets no traffic yet, and return its id. Raises `MigrationPending`."""
+        return self._bring(["versions", "upload"], "version-upload", tag, message)
+
+    def deploy(self, *, tag: str, message: str) -> str:
+        """Give the bundle all traffic at once, migrations, routes and triggers applied; the version's id."""
+        return self._bring(["deploy"], "deploy", tag, message)
+
+    def _bring(self, command: list[str], kind: str, tag: str, message: str) -> str:
+        arguments = [*command, "--strict"]
         arguments += ["--tag", tag] if tag else []
         arguments += ["--message", message] if message else []
-        version = self._event(arguments, "version-upload").get("version_id")
+        version = self._event(arguments, kind).get("version_id")
         if not isinstance(version, str) or not version:
             raise WranglerFailed(
                 "the upload was called off: something was changed in the dashboard since the last one"
@@ -86,22 +105,38 @@ class Deployments:
         return [*arguments, "--cwd", str(self.folder), "--env", self.environment]
 
     def _event(self, arguments: Sequence[str], kind: str) -> dict[str, Any]:
-        with tempfile.TemporaryDirectory(prefix="lumigate-rollout-") as folder:
-            path = Path(folder) / "wrangler.ndjson"
-            self._run(arguments, {_OUTPUT: str(path)})
-            events = read_events(path)
+        _, events = self._call(arguments)
         found = [event for event in events if event.get("type") == kind]
         if not found:
             raise WranglerFailed(f"wrangler ended well, and did not report a {kind}")
         return found[-1]
 
-    def _run(self, arguments: Sequence[str], more: Mapping[str, str] | None = None) -> str:
+    def _run(self, arguments: Sequence[str]) -> str:
+        return self._call(arguments)[0]
+
+    def _call(self, arguments: Sequence[str]) -> tuple[str, list[dict[str, Any]]]:
         whole = self.command(arguments)
         self.say(f"wrangler {' '.join(whole)}")
-        code, out, err = self.wrangler.run(whole, more or {})
+        with tempfile.TemporaryDirectory(prefix="lumigate-rollout-") as folder:
+            path = Path(folder) / "wrangler.ndjson"
+            code, out, err = self.wrangler.run(whole, {_OUTPUT: str(path)})
+            events = read_events(path)
         if code != 0:
-            raise WranglerFailed(f"`wrangler {' '.join(arguments[:2])}` failed: {last_words(err or out)}")
-        return out
+            name = " ".join(word for word in arguments[:2] if not word.startswith("-"))
+            raise _failure(events)(f"`wrangler {name}` failed: {last_words(err or out)}")
+        return out, events
+
+
+def _failure(events: Sequence[Mapping[str, Any]]) -> type[WranglerFailed]:
+    """What a failed command was about. Wrangler looks for a migration before it uploads anything."""
+    nothing: Mapping[str, Any] = {}
+    told = next((event for event in reversed(events) if event.get("type") == "command-failed"), nothing)
+    message = str(told.get("message") or "")
+    if "pending Durable Object migration" in message:
+        return MigrationPending
+    if told.get("code") in _NOT_FOUND or "has no deployments" in message or "does not yet exist" in message:
+        return NeverDeployed
+    return WranglerFailed
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:

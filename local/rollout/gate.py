@@ -1,4 +1,4 @@
-"""The gate between two steps: `lumigate slo status`, read by its exit code."""
+"""The gate between two steps: `lumigate slo status`, read by its exit code, and the new version by itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from local.rollout.split import Share
 from slo.standing import Gate
 
 TIMEOUT_SECONDS: Final = 120
@@ -24,6 +25,17 @@ class Reading:
 
 
 type ReadGate = Callable[[], Reading]
+"""Of the service as a whole."""
+type ReadVersions = Callable[[Share], Reading]
+"""Of the new version, beside the old one."""
+
+_STRICTEST_FIRST: Final = (Gate.BLOCKED, Gate.BURNING, Gate.UNREADABLE, Gate.UNOBSERVED, Gate.OPEN)
+
+
+def strictest(service: Reading, version: Reading) -> Reading:
+    """What the two say together. Where nothing stands in the way, what is known of the version."""
+    first, second = (_STRICTEST_FIRST.index(one.gate) for one in (service, version))
+    return service if first < second else version
 
 
 class Verdict(Enum):
@@ -48,9 +60,9 @@ def verdict(reading: Reading, *, unreadable_in_a_row: int, patience: int) -> Ver
     return Verdict.STOP
 
 
-def slo_gate(prometheus: str, promises: Sequence[str]) -> ReadGate:
-    """Reads the gate with the command that people use, so that both see the same."""
-    command = [sys.executable, "-m", "local.cli", "slo", "status", "--json", "--prometheus", prometheus]
+def slo_gate(source: Sequence[str], promises: Sequence[str]) -> ReadGate:
+    """Reads the gate with the command that people use, so that both see the same. `source`: its options for that."""
+    command = [sys.executable, "-m", "local.cli", "slo", "status", "--json", *source]
     for promise in promises:
         command += ["--slo", promise]
 

@@ -42,6 +42,16 @@ class Split:
         return cls(candidate=found[1], percent=float(found[2]), stable=found[3])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A split that is in force, and for how long it has been."""
+
+    candidate: str
+    stable: str
+    percent: float
+    elapsed_s: float
+
+
 def parse_steps(text: str) -> tuple[float, ...]:
     """`10,50,100`: shares in percent that rise to 100. Raises ValueError with what was wanted."""
     try:

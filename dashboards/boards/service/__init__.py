@@ -8,7 +8,7 @@ from dashboards.board import Board, Row, deploys
 from dashboards.boards import promises as slo
 from dashboards.boards import uids
 from dashboards.boards.limits import Limits
-from dashboards.boards.service import platform, red, saturation, sessions, whose_time
+from dashboards.boards.service import platform, red, saturation, sessions, versions, whose_time
 from dashboards.variables import metrics_of, route
 from slo.model import Promise
 
@@ -27,6 +27,7 @@ def board(promises: Sequence[Promise], limits: Limits, step: float = slo.STEP_SE
             Row(title="Whose time it is", panels=whose_time.whose_time(limits)),
             Row(title="Saturation", panels=saturation.panels()),
             Row(title="Coding sessions", panels=sessions.panels()),
+            Row(title="Versions", panels=versions.versions(limits)),
             Row(title="Platform", panels=platform.platform(limits)),
         ],
     )

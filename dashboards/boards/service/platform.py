@@ -1,4 +1,4 @@
-"""The platform underneath: heartbeat, invocations that died, imports, deploys."""
+"""The platform underneath: heartbeat, invocations that died, imports, secrets, deploys."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from lumigate.catalog import (
     IMPORT_FAILURES,
     LOST_INVOCATIONS,
     MODULE,
+    SECRET_READS,
+    SECRET_RESULT,
     WORKER_OUTCOME,
     WORKER_REPORTED,
 )
@@ -43,7 +45,7 @@ def platform(limits: Limits) -> list[Sized]:
             unit="short",
             colours=None,
             bars=True,
-            width=8,
+            width=6,
             links=TO_EXPLORE,
         ),
         lines(
@@ -53,7 +55,18 @@ def platform(limits: Limits) -> list[Sized]:
             unit="short",
             colours=None,
             bars=True,
-            width=6,
+            width=5,
+            links=TO_EXPLORE,
+        ),
+        lines(
+            "Secrets Store",
+            "What isolates read there, at their start and every five minutes; `changed` is a rotation. Bad: `failed`: "
+            "isolates that run go on with what they have, new ones answer 500.",
+            prom(Q.grown_by_step(SECRET_READS, by=(SECRET_RESULT,)), legend(SECRET_RESULT)),
+            unit="short",
+            colours=sorted(SECRET_RESULT.values or ()),
+            bars=True,
+            width=5,
             links=TO_EXPLORE,
         ),
         lines(
@@ -63,7 +76,7 @@ def platform(limits: Limits) -> list[Sized]:
             unit="short",
             colours=sorted(DEPLOY_RESULT.values or ()),
             bars=True,
-            width=6,
+            width=4,
             links=limits.links("deploys"),
         ),
     ]

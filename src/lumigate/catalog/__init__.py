@@ -26,6 +26,7 @@ from lumigate.catalog.requests import *
 from lumigate.catalog.savings import *
 from lumigate.catalog.scales import *
 from lumigate.catalog.sessions import *
+from lumigate.catalog.versions import *
 from lumigate.catalog.wide_event import *
 from lumigate.shard.self_metrics import SHARD_METRICS
 from lumigate.telemetry.schema import LogEvent, Metric, SpanType

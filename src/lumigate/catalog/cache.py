@@ -8,8 +8,8 @@ from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric, SpanTyp
 
 CACHE_TIER = Attribute(
     key="lumigate.cache.tier",
-    description="l1: isolate memory; l2: KV; l3: R2; none: no tier was asked.",
-    values=frozenset({"l1", "l2", "l3", "none"}),
+    description="l1: isolate memory; l2: KV; l3: R2; vectors: the index of near prompts; none: no tier was asked.",
+    values=frozenset({"l1", "l2", "l3", "vectors", "none"}),
 )
 CACHE_RESULT = Attribute(
     key="lumigate.cache.result",
@@ -176,10 +176,17 @@ CACHE_NEAR_SPAN = SpanType(
     description="Reading the answer for a prompt that is near this one.",
     attributes=(CACHE_TIER, CACHE_RESULT, CACHE_SIMILARITY, ERROR_TYPE),
 )
+CACHE_VECTORS_SPAN = SpanType(
+    name="cache.vectors",
+    kind="internal",
+    description="Asking a vector index for prompts that mean the same, the embedding of this one included.",
+    attributes=(CACHE_TIER, CACHE_RESULT, CACHE_SIMILARITY, ERROR_TYPE),
+    events=("exception",),
+)
 CACHE_EMBED_SPAN = SpanType(
     name="cache.embed",
     kind="internal",
-    description="Asking a model for the embedding of a prompt, to confirm near matches; linked to the request.",
+    description="Asking a model for the embedding of a prompt, for near matches; linked to the request.",
     attributes=(ERROR_TYPE,),
     events=("exception",),
 )

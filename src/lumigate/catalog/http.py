@@ -20,6 +20,7 @@ HTTP_ROUTE = Attribute(
             "/v1/messages",
             "/v1/embeddings",
             "/v1/models",
+            "/v1/models/{model}",
             "/v1/usage",
             "/sessions",
             "/sessions/{id}",

@@ -280,6 +280,11 @@ CHAT_SPAN = SpanType(
         Attribute(key="lumigate.llm.attempt", description="1 for the first attempt.", type=int),
         Attribute(key="lumigate.llm.first_chunk_ms", description="Time to the first event, ms.", type=float),
         Attribute(key="lumigate.llm.provider_request_id", description="The provider's request id header."),
+        Attribute(
+            key="lumigate.llm.secret_masked",
+            description="The answer quoted our credentials, and they were taken out; absent otherwise.",
+            type=bool,
+        ),
     ),
 )
 INFERENCE_DETAILS = LogEvent(

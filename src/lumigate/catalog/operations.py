@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lumigate.catalog.http import ERROR_TYPE, HTTP_METHOD, HTTP_ROUTE
 from lumigate.catalog.scales import LAG_SECONDS
+from lumigate.catalog.versions import VERSION
 from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric, SpanType
 
 WORKER_OUTCOME = Attribute(
@@ -46,6 +47,18 @@ BATCH_RESULT = Attribute(
     values=frozenset({"stored", "duplicate", "refused", "unanswered", "expired"}),
 )
 MODULE = Attribute(key="lumigate.module", description="A module that could not be imported.")
+SECRET_RESULT = Attribute(
+    key="lumigate.secret.result",
+    description="What came of asking the Secrets Store: the value as before, another one, or none.",
+    values=frozenset({"read", "changed", "failed"}),
+)
+SECRET_READS = Metric(
+    name="lumigate.secrets.reads",
+    unit="{read}",
+    kind=InstrumentKind.COUNTER,
+    description="Secrets that were asked of the Secrets Store, where any is bound; those asked together fail as one.",
+    attributes=(SECRET_RESULT,),
+)
 DEPLOYS = Metric(
     name="lumigate.deploys",
     unit="{deploy}",
@@ -80,7 +93,7 @@ LOST_INVOCATIONS = Metric(
     unit="{invocation}",
     kind=InstrumentKind.COUNTER,
     description="Invocations that the runtime ended, as the Tail Worker saw them.",
-    attributes=(WORKER_OUTCOME, WORKER_REPORTED),
+    attributes=(WORKER_OUTCOME, WORKER_REPORTED, VERSION),
 )
 HEARTBEAT = Metric(
     name="lumigate.heartbeat",
@@ -102,7 +115,7 @@ LOST_SPAN = SpanType(
         Attribute(key="lumigate.worker.entrypoint", description="The class that was invoked."),
         Attribute(key="lumigate.worker.cpu_ms", description="CPU time used, ms.", type=float),
         Attribute(key="faas.name", description="The Worker's name."),
-        Attribute(key="faas.version", description="The Worker's version id."),
+        VERSION,
         Attribute(key="faas.trigger", description="http, timer or other."),
     ),
     events=("exception",),

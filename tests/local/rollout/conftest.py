@@ -43,8 +43,10 @@ class Cloudflare:
             if call[:2] == ["versions", "deploy"]
         ]
 
-    def has(self, shares: dict[str, float], message: str = "") -> None:
-        (self.folder / "state.json").write_text(json.dumps({"shares": shares, "message": message}), "utf-8")
+    def has(self, shares: dict[str, float], message: str = "", *, migration: bool = False) -> None:
+        """No shares: there is no such Worker. `migration`: the bundle brings one."""
+        state = {"shares": shares, "message": message, "migration": migration}
+        (self.folder / "state.json").write_text(json.dumps(state), "utf-8")
 
     def fails(self, command: str, first: int = 1, last: int = 10**9) -> None:
         """From the `first` call of that command to the `last`."""

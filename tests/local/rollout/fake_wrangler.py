@@ -2,8 +2,9 @@
 
 The shapes are those of wrangler 4.155: `deployments status --json` prints the API's latest deployment; `versions
 upload`, `versions deploy` and `deploy` write JSON lines to WRANGLER_OUTPUT_FILE_PATH and print prose.
-State lies in the folder FAKE_WRANGLER: `state.json` (versions in force, message), `calls.jsonl`, and `faults.json`,
-a list of [command, from-nth-call, to-nth-call].
+What it says of a Worker that is not there and of a pending migration is what the real one said before a stand-in API.
+State lies in the folder FAKE_WRANGLER: `state.json` (versions in force, message, whether a migration is pending),
+`calls.jsonl`, and `faults.json`, a list of [command, from-nth-call, to-nth-call].
 """
 
 # ruff: noqa: T201 (it prints, as wrangler does)
@@ -37,18 +38,23 @@ def main(arguments: list[str]) -> int:
     nth = 1 + sum(" ".join(call[:2]) == command for call in earlier)
     for name, first, last in json.loads((FOLDER / "faults.json").read_text("utf-8")):
         if name == command and first <= nth <= last:
-            report({"type": "command-failed", "version": 1, "message": "the API is not well"})
-            print(
-                "\x1b[31m✘ \x1b[41;31m[\x1b[41;97mERROR\x1b[41;31m]\x1b[0m the API is not well",
-                file=sys.stderr,
-            )
-            return 1
+            return fail("the API is not well")
     return COMMANDS[command](arguments)
+
+
+def fail(message: str, code: int | None = None) -> int:
+    told: dict[str, Any] = {"type": "command-failed", "version": 1, "message": message}
+    report(told if code is None else {**told, "code": code})
+    print(f"\x1b[31m✘ \x1b[41;31m[\x1b[41;97mERROR\x1b[41;31m]\x1b[0m {message}", file=sys.stderr)
+    return 1
 
 
 def status(arguments: list[str]) -> int:
     assert "--json" in arguments
     state = read()
+    if not state["shares"]:
+        where = "/accounts/a/workers/scripts/lumigate-production/deployments"
+        return fail(f"A request to the Cloudflare API ({where}) failed.", 10007)
     print(
         json.dumps(
             {
@@ -69,6 +75,12 @@ def status(arguments: list[str]) -> int:
 
 
 def upload(arguments: list[str]) -> int:
+    if read().get("migration"):
+        return fail(
+            "This Worker has a pending Durable Object migration, which cannot be applied by "
+            "`wrangler versions upload`. Durable Object migrations must be applied with `wrangler deploy`. Run "
+            "`wrangler deploy` to apply the migration, then retry `wrangler versions upload`."
+        )
     print("⛅️ wrangler 4.155.0\n───────────────────\nWorker Version ID: " + NEW)
     report({"type": "version-upload", "version": 1, "worker_name": "lumigate-production", "version_id": NEW})
     return 0
@@ -93,6 +105,10 @@ def triggers(arguments: list[str]) -> int:
 
 
 def deploy(arguments: list[str]) -> int:
+    if "--name" not in arguments:
+        write({"shares": {NEW: 100.0}, "message": "", "migration": False})
+        report({"type": "deploy", "version": 1, "worker_name": "lumigate-production", "version_id": NEW})
+        return 0
     name = arguments[arguments.index("--name") + 1]
     secrets = Path(arguments[arguments.index("--secrets-file") + 1])
     (FOLDER / "secrets.json").write_text(secrets.read_text("utf-8"), "utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,8 @@ class Observability:
         self.spoil_after_queries = 10**9
         self.queries = 0
         self.down = False
+        self.requests = {OLD: 90_000, NEW: 10_000}
+        self.bad_of_new = 0.0
         self.annotations: list[dict[str, Any]] = []
         self.url = ""
 
@@ -39,8 +42,42 @@ class Observability:
         if self.down:
             return 503, {}
         self.queries += 1
+        if path.endswith("/analytics_engine/sql"):
+            return 200, {"data": self._rows(body)}
         query = parse_qs(body).get("query", [""])[0]
+        if "faas_version" in query:
+            return 200, {"data": {"result": self._by_version(query)}}
         return 200, {"data": {"result": self._samples(query)}}
+
+    def _by_version(self, query: str) -> list[dict[str, Any]]:
+        """What Prometheus has of each version; only the first promise suffers."""
+        parts = re.findall(r'"part", "([^"/]+)/(part|total)/0"', query)
+        assert {name for name, _ in parts} >= {"requests", "refused"}
+        found = []
+        for name, side in parts:
+            for version, total in self.requests.items():
+                bad = {"availability": self.bad_of_new if version == NEW else 0.0, "requests": 1.0}.get(
+                    name, 0.0
+                )
+                labels = {"part": f"{name}/{side}/0", "faas_version": version}
+                value = total if side == "total" else total * bad
+                found.append({"metric": labels, "value": [0, str(value)]})
+        return found
+
+    def _rows(self, sql: str) -> list[dict[str, Any]]:
+        """What Analytics Engine has: integers of 64 bits as text."""
+        if "GROUP BY version" not in sql:
+            names = re.findall(r"AS (\w+)", sql)
+            return [{name: "0" if name.startswith("bad") else "100000" for name in names}]
+        bad = self.bad_of_new if "upstream_error" in sql else 0.0
+        return [
+            {
+                "version": f"0.1.0+{name}",
+                "bad": str(int(total * bad) if name == NEW else 0),
+                "total": str(total),
+            }
+            for name, total in self.requests.items()
+        ]
 
     def _samples(self, query: str) -> list[dict[str, Any]]:
         if "coverage" in query:
@@ -81,7 +118,8 @@ def around() -> Iterator[Observability]:
 def rollout(cloudflare: Cloudflare, around: Observability, action: str, *more: str) -> int:
     arguments = ["rollout", action, "--bundle", str(cloudflare.bundle)]
     if action in ("start", "resume"):
-        arguments += ["--prometheus", around.url, "--slo", "availability", "--soak", "0"]
+        arguments += ["--slo", "availability", "--soak", "0", "--wait", "0"]
+        arguments += [] if "--analytics-engine" in more else ["--prometheus", around.url]
     return main([*arguments, *more])
 
 
@@ -115,7 +153,9 @@ def test_a_version_that_burns_the_budget_is_taken_back(
     cloudflare: Cloudflare, around: Observability, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert rollout(cloudflare, around, "start", "--steps", "100") == 0
-    each = around.queries // 2  # read before the first share, and at it
+    each = (
+        around.queries - 1
+    ) // 2  # the service is read before the first share, and at it; versions at it only
     cloudflare.has({OLD: 100.0})
     around.queries, around.spoil_after_queries = 0, each
     capsys.readouterr()
@@ -125,6 +165,104 @@ def test_a_version_that_burns_the_budget_is_taken_back(
     said = capsys.readouterr().err
     assert "availability" in said
     assert "rolled back" in said
+
+
+def test_a_fault_of_the_new_version_alone_is_not_lost_in_the_service(
+    cloudflare: Cloudflare, around: Observability, capsys: pytest.CaptureFixture[str]
+) -> None:
+    around.bad_of_new = 0.05
+    assert rollout(cloudflare, around, "start") == 1
+    assert cloudflare.shares == {OLD: 100.0}
+    assert (
+        "availability 5.00% bad of 10,000, 0.00% in the old one, 50.0 times the budget"
+        in capsys.readouterr().err
+    )
+    assert rollout(cloudflare, around, "start", "--service-only") == 0
+
+
+def test_analytics_engine_is_asked_by_version_too(
+    cloudflare: Cloudflare,
+    around: Observability,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "account")
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "hidden")
+    assert rollout(cloudflare, around, "start", "--analytics-engine", around.url) == 0
+    cloudflare.has({OLD: 100.0})
+    around.bad_of_new = 0.05
+    assert rollout(cloudflare, around, "start", "--analytics-engine", around.url) == 1
+    said = capsys.readouterr().err
+    assert "availability 5.00% bad of 10,000" in said
+    assert "hidden" not in said
+
+
+def test_too_little_traffic_is_said_waited_for_and_then_decided_by_the_setting(
+    cloudflare: Cloudflare, around: Observability, capsys: pytest.CaptureFixture[str]
+) -> None:
+    around.requests = {OLD: 27, NEW: 3}
+    assert rollout(cloudflare, around, "start", "--wait", "0.2", "--check", "0.1") == 1
+    said = capsys.readouterr().err
+    assert "3 requests, 100 are needed" in said
+    assert said.count("waiting for traffic") == 2
+    assert cloudflare.shares == {OLD: 100.0}
+    assert rollout(cloudflare, around, "start", "--allow-unobserved") == 0
+    cloudflare.has({OLD: 100.0})
+    assert rollout(cloudflare, around, "start", "--min-requests", "3") == 0
+
+
+def test_the_first_deployment_is_made_at_once(
+    cloudflare: Cloudflare, around: Observability, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloudflare.has({})
+    for action in ("status", "abort"):
+        assert rollout(cloudflare, around, action) == 0
+        assert "nothing is deployed in production yet" in capsys.readouterr().out
+    assert rollout(cloudflare, around, "resume") == 2
+    assert "rollout start" in capsys.readouterr().err
+    assert rollout(cloudflare, around, "start", "--tag", "abc123") == 0
+    assert "no version to go back to" in capsys.readouterr().err
+    assert cloudflare.calls[-1][:4] == ["deploy", "--strict", "--tag", "abc123"]
+    assert cloudflare.shares == {NEW: 100.0}
+    assert around.queries == 0
+
+
+def test_a_migration_is_refused_with_the_command_for_it(
+    cloudflare: Cloudflare, around: Observability, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloudflare.has({OLD: 100.0}, migration=True)
+    assert rollout(cloudflare, around, "start") == 2
+    said = capsys.readouterr().err
+    assert "Durable Object migration" in said
+    assert "lumigate rollout start --migrate --env production" in said
+    assert cloudflare.shares == {OLD: 100.0}
+    assert [call[:2] for call in cloudflare.calls] == [["deployments", "status"], ["versions", "upload"]]
+
+
+def test_a_migration_that_is_asked_for_is_made_at_once_and_watched(
+    cloudflare: Cloudflare, around: Observability, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloudflare.has({OLD: 100.0}, migration=True)
+    around.bad_share = 0.9
+    assert rollout(cloudflare, around, "start", "--migrate") == 2
+    assert cloudflare.shares == {OLD: 100.0}
+    around.bad_share = 0.0
+    assert rollout(cloudflare, around, "start", "--migrate") == 0
+    assert cloudflare.shares == {NEW: 100.0}
+    assert cloudflare.splits() == []
+    cloudflare.has({OLD: 100.0}, migration=True)
+    around.bad_of_new = 0.05
+    capsys.readouterr()
+    assert rollout(cloudflare, around, "start", "--migrate") == 3
+    assert "fix forward" in capsys.readouterr().err
+    assert cloudflare.splits() == [], "there is no way back"
+
+
+def test_asking_for_a_migration_where_there_is_none_is_an_ordinary_rollout(
+    cloudflare: Cloudflare, around: Observability
+) -> None:
+    assert rollout(cloudflare, around, "start", "--migrate") == 0
+    assert len(cloudflare.splits()) == 3
 
 
 def test_a_gate_that_is_shut_before_stops_it_at_once(cloudflare: Cloudflare, around: Observability) -> None:

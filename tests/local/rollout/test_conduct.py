@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from local.rollout.conduct import PATIENCE, Conductor, Interrupted, Outcome, Pace
 from local.rollout.deployments import WranglerFailed
-from local.rollout.gate import Reading
-from local.rollout.split import Split
+from local.rollout.gate import Reading, ReadVersions, strictest
+from local.rollout.split import Share, Split
 from slo.standing import Gate
 
 OLD, NEW = "old", "new"
@@ -53,9 +53,15 @@ class Stage:
     def settle(self) -> None:
         self.settled = True
 
-    def conductor(self) -> Conductor:
+    def conductor(self, versions: ReadVersions | None = None) -> Conductor:
         return Conductor(
-            deployer=self, gate=self.gate, sleep=self.sleep, say=self.said.append, settle=self.settle
+            deployer=self,
+            gate=self.gate,
+            sleep=self.sleep,
+            say=self.said.append,
+            settle=self.settle,
+            versions=versions,
+            clock=lambda: self.now_s,
         )
 
 
@@ -187,3 +193,50 @@ def test_however_it_goes_one_version_has_all_traffic_or_a_person_is_told(
     else:
         assert in_force == expected[outcome]
     assert (stage.triggers == 1) == (outcome is Outcome.DONE)
+
+
+def test_a_new_version_that_is_bad_by_itself_goes_back_though_the_service_is_well() -> None:
+    stage, asked = Stage(gates=always(Gate.OPEN)), []
+
+    def versions(share: Share) -> Reading:
+        asked.append((share.percent, share.elapsed_s))
+        bad = share.percent == 50 and share.elapsed_s >= 40
+        return Reading(gate=Gate.BURNING if bad else Gate.OPEN, reason="new version")
+
+    assert stage.conductor(versions).roll_out(NEW, OLD, PACE) is Outcome.ROLLED_BACK
+    assert stage.splits == [10, 50, 0]
+    assert asked == [*((10, at) for at in (0, 20, 40, 60)), *((50, at) for at in (0, 20, 40))]
+
+
+def test_the_service_is_heeded_though_the_new_version_is_well() -> None:
+    stage = Stage(gates=always(Gate.OPEN, Gate.BURNING))
+    well = Reading(gate=Gate.OPEN, reason="1,000 requests")
+    assert stage.conductor(lambda _: well).roll_out(NEW, OLD, PACE) is Outcome.ROLLED_BACK
+
+
+def test_traffic_is_waited_for_as_long_as_is_allowed() -> None:
+    pace = replace(PACE, wait_seconds=100.0)
+
+    def seen_after(seconds: float) -> Callable[[Share], Reading]:
+        return lambda share: Reading(
+            gate=Gate.OPEN if share.elapsed_s >= seconds else Gate.UNOBSERVED, reason="requests"
+        )
+
+    late = Stage(gates=always(Gate.OPEN))
+    assert late.conductor(seen_after(130)).roll_out(NEW, OLD, pace) is Outcome.DONE
+    assert late.now_s == 3 * 140, "no longer than it takes"
+    never = Stage(gates=always(Gate.OPEN))
+    assert never.conductor(seen_after(1e9)).roll_out(NEW, OLD, pace) is Outcome.ROLLED_BACK
+    assert never.now_s == 160
+    allowed = Stage(gates=always(Gate.OPEN))
+    pace = replace(pace, allow_unobserved=True)
+    assert allowed.conductor(seen_after(1e9)).roll_out(NEW, OLD, pace) is Outcome.DONE
+
+
+@given(st.sampled_from(list(Gate)), st.sampled_from(list(Gate)))
+def test_of_two_gates_the_stricter_is_heeded(service: Gate, version: Gate) -> None:
+    found = strictest(Reading(gate=service, reason="s"), Reading(gate=version, reason="v"))
+    assert found.gate in (service, version)
+    if Gate.OPEN not in (service, version):
+        assert found.gate is not Gate.OPEN
+    assert (found.gate is Gate.OPEN) == (service is version is Gate.OPEN)
