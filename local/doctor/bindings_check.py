@@ -24,14 +24,16 @@ _WITHOUT: Final[Mapping[str, str]] = {
     "ratelimits": "no rate limit is in force",
     "version_metadata": "telemetry cannot tell one deployment from another",
     "durable_objects": "what it counts is not counted across isolates",
+    "vectorize": "CACHE_NEAR_VECTORS has no index to look into",
 }
-_OPTIONAL: Final = frozenset({"ai"})
+_OPTIONAL: Final = frozenset({"ai", "vectorize"})
 """Kinds that only some deployments want."""
 _OWN: Final[Mapping[str, str]] = {
     "r2_buckets": "bucket_name",
     "analytics_engine_datasets": "dataset",
     "ratelimits": "namespace_id",
     "kv_namespaces": "id",
+    "vectorize": "index_name",
 }
 """The member that names the resource behind a binding, which two environments should not share."""
 
@@ -87,9 +89,9 @@ def _names(part: Part, environment: Environment) -> Iterator[Finding]:
     for name, kind in wanted.items():
         there = declared.get(name)
         if there is None:
-            if kind in _OPTIONAL:
+            needed = _is_needed(name, environment)
+            if kind in _OPTIONAL and not needed:
                 continue
-            needed = name == "METRICS_SHARD" and environment.variables.get("METRICS_VIA", "shard") == "shard"
             what = f"the code looks up {name} ({kind}), which is not declared: {_WITHOUT.get(kind, '')}"
             step = f"Declare it under {_section(environment, kind)}."
             yield (part.error if needed else part.warning)(what, step)
@@ -99,10 +101,20 @@ def _names(part: Part, environment: Environment) -> Iterator[Finding]:
                 f"Declare it under {_section(environment, kind)}.",
             )
     for name in declared.keys() - wanted.keys():
+        if declared[name].kind == "secrets_store_secrets":
+            continue  # a setting, which the check of the secrets looks at
         yield part.error(
             f"{name} ({declared[name].kind}) is declared, and nothing looks it up",
             f"Remove it, or call it what the code does: {', '.join(sorted(wanted))}.",
         )
+
+
+def _is_needed(name: str, environment: Environment) -> bool:
+    """Whether the settings ask for it: the gateway would not start, or would not count."""
+    near = str(environment.variables.get("CACHE_NEAR_VECTORS", "")).lower()
+    if name in ("VECTORS", "CACHE") and near in ("true", "1", "on", "yes", "t", "y"):
+        return True
+    return name == "METRICS_SHARD" and environment.variables.get("METRICS_VIA", "shard") == "shard"
 
 
 def _objects(part: Part, environment: Environment, main: Path) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "WorkersDataPoints": "analytics_engine_datasets",
     "WorkersRateLimit": "ratelimits",
     "WorkersAI": "ai",
+    "WorkersVectorIndex": "vectorize",
     "WorkersCounterShard": "durable_objects",
 }
 """Which kind of binding each adapter is for; an adapter that is not here stands for a Durable Object of its own."""

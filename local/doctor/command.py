@@ -71,6 +71,7 @@ def examine(
     from local.doctor.network_check import check_network
     from local.doctor.secrets_check import check_secrets, list_secrets, local_secrets
     from local.doctor.settings_check import check_settings
+    from local.doctor.stored_secrets import check_references, references
     from local.doctor.versions_check import check_versions
     from local.wrangler import find_wrangler
 
@@ -87,8 +88,10 @@ def examine(
         yield from check_settings(environment, secrets, environments[0])
         yield from check_bindings(environment, root)
         yield from check_secrets(environment, secrets, why)
+        yield from check_references(environment, secrets, None if wrangler is None else wrangler.ask)
         if not offline:
-            yield from check_network(environment, _values(environment, secrets, environ))
+            known = {**{binding.name: None for binding in references(environment)}, **(secrets or {})}
+            yield from check_network(environment, _values(environment, known, environ))
     yield from check_apart(environments)
 
 

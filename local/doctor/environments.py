@@ -26,6 +26,7 @@ _LISTED: Final[Mapping[str, str]] = {
     "d1_databases": "binding",
     "analytics_engine_datasets": "binding",
     "services": "binding",
+    "vectorize": "binding",
     "secrets_store_secrets": "binding",
     "ratelimits": "name",
 }

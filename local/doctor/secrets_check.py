@@ -14,6 +14,7 @@ from local.doctor import code_reads
 from local.doctor.environments import Environment
 from local.doctor.finding import Finding, Part
 from local.doctor.settings_check import is_gateway, known_settings, suggestion
+from local.doctor.stored_secrets import references
 from local.wrangler import last_words
 from lumigate.config import Settings
 from lumigate.errors import ConfigurationError
@@ -44,7 +45,7 @@ def local_secrets(root: Path) -> dict[str, str]:
 def check_secrets(
     environment: Environment, secrets: Mapping[str, str | None] | None, unavailable: str = ""
 ) -> Iterator[Finding]:
-    """Findings about `secrets`; `unavailable` says why there are none to look at."""
+    """Findings about `secrets`; `unavailable` says why there are none to look at. Those of the Secrets Store count."""
     part = Part(check="secrets", where=environment.name)
     if secrets is None:
         yield part.skipped(
@@ -54,6 +55,7 @@ def check_secrets(
         return
     known = known_settings(environment, secrets)
     found = [*_unread(part, environment, secrets, known)]
+    secrets = {**{binding.name: None for binding in references(environment)}, **secrets}
     if is_gateway(environment):
         found += _provider_keys(part, environment, secrets)
         found += _telemetry(part, environment, secrets)

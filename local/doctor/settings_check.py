@@ -97,10 +97,13 @@ def _faults(
     part: Part, environment: Environment, secrets: Mapping[str, str | None] | None
 ) -> Iterator[Finding]:
     values = {name: value for name, value in environment.variables.items() if value is not None}
-    for name, value in (secrets or {}).items():
+    stored = {
+        binding.name: None for binding in environment.bindings if binding.kind == "secrets_store_secrets"
+    }
+    for name, value in {**stored, **(secrets or {})}.items():
         values[name] = _STAND_INS.get(name, "stand-in") if value is None else value
     silent = not any(values.get(name) for name in _TOKENS)
-    if secrets is None and silent and is_gateway(environment):
+    if secrets is None and silent and "API_KEYS" not in stored and is_gateway(environment):
         values.setdefault("API_KEYS", _STAND_INS["API_KEYS"])
         yield part.warning(
             "no issuer is named, and whether there are API_KEYS cannot be told from here",

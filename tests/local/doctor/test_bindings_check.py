@@ -159,6 +159,16 @@ def test_a_shard_may_be_missing_where_metrics_go_another_way(root: Path) -> None
     assert about.level is Level.WARNING
 
 
+def test_an_index_of_vectors_is_missed_only_where_the_settings_ask_for_it(root: Path) -> None:
+    assert not [each for each in examined(root) if "VECTORS" in each.what]
+    change(root, lambda top: top["env"]["staging"]["vars"].update(CACHE_NEAR_VECTORS="true"))
+    (about,) = [each for each in examined(root) if "looks up VECTORS (vectorize)" in each.what]
+    assert about.level is Level.ERROR
+    assert "[[env.staging.vectorize]]" in about.next_step
+    change(root, _added("vectorize", binding="VECTORS", index_name="lumigate-near-staging"))
+    assert examined(root) == []
+
+
 def test_a_cron_trigger_for_a_worker_that_handles_none_is_named(root: Path) -> None:
     change(root, lambda top: top["env"]["tail"]["triggers"].update(crons=["* * * * *"]))
     assert any("handles none" in each.what for each in examined(root, "tail"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from local.doctor import code_reads
 from local.toolchain import ROOT
+from lumigate.config import is_setting
 
 SETTINGS = (ROOT / "docs" / "settings.md").read_text("utf-8")
 READERS = {"get", "text", "string", "choice", "boolean", "integer", "number", "names", "pairs", "url"}
@@ -80,3 +81,10 @@ def test_classes_and_handlers_are_read_from_the_entry_modules(tmp_path: Path) ->
     assert exported["MetricsShard"]
     assert not exported["Default"]
     assert code_reads.handlers(ROOT / "src" / "tail.py") == {"tail"}
+
+
+def test_a_worker_knows_its_settings_by_name_and_takes_no_binding_for_one() -> None:
+    """What is bound under the name of a setting is asked for its value (Secrets Store); all else is left alone."""
+    known = code_reads.settings(("mine",), "second")
+    assert {name for name in known if not is_setting(name)} == set()
+    assert {name for name in (*code_reads.bindings(), "PARTNER", "DB") if is_setting(name)} == set()
