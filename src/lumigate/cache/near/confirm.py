@@ -1,9 +1,9 @@
-"""Embeddings as a second opinion on what is near."""
+"""Embeddings: whose they are to say, in what form they are kept, and how near two of them are."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from math import sqrt
+from math import sqrt, sumprod
 
 from lumigate.scope import Scope
 
@@ -21,6 +21,5 @@ def cosine(one: Sequence[float], other: Sequence[float]) -> float:
     """-1 to 1; 0 for vectors of other sizes, or without length."""
     if len(one) != len(other):
         return 0.0
-    product = sum(a * b for a, b in zip(one, other, strict=True))
-    length = sqrt(sum(a * a for a in one) * sum(b * b for b in other))
-    return product / length if length else 0.0
+    length = sqrt(sumprod(one, one) * sumprod(other, other))
+    return sumprod(one, other) / length if length else 0.0

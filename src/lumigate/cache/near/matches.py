@@ -1,4 +1,4 @@
-"""Answers for prompts that mean the same and are written otherwise: found in memory, then by an index in KV.
+"""Answers for prompts that mean the same and are written otherwise: in memory, by an index in KV, then by vectors.
 
 Off unless a route has a threshold. What is found is the key of another request of the same tenant and context; whether
 its answer is still good is judged by the tiers. An index in KV is read and written as a whole, in the background where
@@ -8,6 +8,7 @@ it is written: of two isolates that learn at once one may win, which costs a hit
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Self
 
 from lumigate.cache.asked import Asked, Found
 from lumigate.cache.entry import Entry
@@ -15,6 +16,8 @@ from lumigate.cache.key import short_hash
 from lumigate.cache.near.confirm import Confirm, cosine, quantised
 from lumigate.cache.near.index import Contexts, Known
 from lumigate.cache.near.query import NearQuery
+from lumigate.cache.near.vectors import NearVectors
+from lumigate.cache.settings import CacheSettings
 from lumigate.privacy.sealing import KeyRing, Purpose, Sealer
 from lumigate.scope import Scope, Step
 
@@ -25,16 +28,46 @@ type ReadNear = Callable[[Scope, Asked, str, Step, float], Awaitable[Found | Non
 class NearMatches:
     """One an isolate."""
 
-    def __init__(self, *, keys: KeyRing | None, budget_ms: float, cosine_threshold: float) -> None:
+    def __init__(
+        self,
+        *,
+        keys: KeyRing | None,
+        budget_ms: float,
+        cosine_threshold: float,
+        vectors: NearVectors | None = None,
+    ) -> None:
         self._keys = keys
         self._budget_seconds = budget_ms / 1e3
         self._cosine_threshold = cosine_threshold
         self._contexts = Contexts()
+        self.vectors = vectors
         self.confirm: Confirm | None = None
         """Set where an embedding model is to confirm what is near."""
 
+    @classmethod
+    def of(cls, settings: CacheSettings, keys: KeyRing | None) -> Self:
+        vectors = NearVectors(
+            keys=keys, budget_ms=settings.near_vectors_budget_ms, threshold=settings.near_embedding_threshold
+        )
+        return cls(
+            keys=keys,
+            budget_ms=settings.l2_budget_ms,
+            cosine_threshold=settings.near_embedding_threshold,
+            vectors=vectors if settings.near_vectors else None,
+        )
+
     async def find(self, scope: Scope, asked: Asked, lookup: Step, read: ReadNear) -> Found | None:
         """The answer for a prompt that means the same, from whatever tier has it."""
+        found = await self._find_by_signature(scope, asked, lookup, read)
+        if found is None and self.vectors is not None:
+            for key, near in await self.vectors.nearest(scope, asked, lookup, self._embedding):
+                if (found := await read(scope, asked, key, lookup, near)) is not None:
+                    break
+        return found
+
+    async def _find_by_signature(
+        self, scope: Scope, asked: Asked, lookup: Step, read: ReadNear
+    ) -> Found | None:
         query = asked.near
         assert query is not None
         for known_before in (True, False):
@@ -47,7 +80,7 @@ class NearMatches:
             if nearest is None:
                 continue
             known, near = nearest
-            if self.confirm is not None and not await self._is_confirmed(scope, query, known):
+            if self.confirm is not None and not await self._is_confirmed(scope, asked, known):
                 return None
             found = await read(scope, asked, known.key, lookup, near)
             if found is not None:
@@ -60,7 +93,7 @@ class NearMatches:
         assert query is not None
         vector: tuple[int, ...] = ()
         if self.confirm is not None:
-            vector = quantised(await self.confirm(scope, query.text) or ())
+            vector = quantised(await self._embedding(scope, asked) or ())
         index = self._contexts.of(query.context)
         index.add(
             Known(
@@ -71,7 +104,13 @@ class NearMatches:
                 vector=vector,
             )
         )
-        store = scope.ports.key_value
+        await self._keep_index(scope, asked, query)
+        if self.vectors is not None:
+            await self.vectors.learn(scope, asked, entry, self._embedding)
+
+    async def _keep_index(self, scope: Scope, asked: Asked, query: NearQuery) -> None:
+        """Tell the other isolates."""
+        store, index = scope.ports.key_value, self._contexts.of(query.context)
         if store is None:
             return
         await self._read_index(scope, asked, query)
@@ -84,6 +123,12 @@ class NearMatches:
         except Exception:
             labels = {"lumigate.cache.tier": "l2", "lumigate.cache.write": "error"}
             scope.instruments.cache_writes.add(1, labels)
+
+    async def _embedding(self, scope: Scope, asked: Asked) -> tuple[float, ...] | None:
+        """Of the prompt; a model is asked once a request, if it answers."""
+        if asked.embedding is None and asked.near is not None and self.confirm is not None:
+            asked.embedding = await self.confirm(scope, asked.near.text)
+        return asked.embedding
 
     async def _read_index(self, scope: Scope, asked: Asked, query: NearQuery) -> bool:
         """Take in what the other isolates know; whether there was anything."""
@@ -103,11 +148,10 @@ class NearMatches:
             return False
         return True
 
-    async def _is_confirmed(self, scope: Scope, query: NearQuery, known: Known) -> bool:
-        assert self.confirm is not None
+    async def _is_confirmed(self, scope: Scope, asked: Asked, known: Known) -> bool:
         if not known.vector:
             return False
-        vector = await self.confirm(scope, query.text)
+        vector = await self._embedding(scope, asked)
         return vector is not None and cosine(vector, known.vector) >= self._cosine_threshold
 
 

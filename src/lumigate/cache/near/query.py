@@ -16,7 +16,8 @@ from lumigate.cache.near.words import MAX_CHARS, turned, words_that_count
 class NearQuery:
     """`context` is the same for requests that differ in the last message only; `meaning` is that of its words.
 
-    Two prompts are taken for the same only if their meanings are equal: no number, name or negation may differ.
+    Two prompts are taken for the same only if their meanings are equal: no number, name or negation may differ; or if
+    an embedding says so of two of one `core`.
     """
 
     context: str
