@@ -1,6 +1,7 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,6 +71,20 @@ def small_chunks(held: EvictableShard) -> None:
     assert len(chunks) > 3
     with suppress(PowerCut):
         SqlStore(held.execute).replace_snapshot(state.position, chunks)
+
+
+def test_no_chunk_is_larger_than_a_row_may_be(held: EvictableShard) -> None:
+    """One that is could never be stored: rows would pile up, and each start take longer."""
+    quoted: dict[str, Any] = {f"label_{n}": '"' * 100 for n in range(10)}
+    points = [point for n in range(1000) for point in counter(1, n=n, **quoted).points]
+    outbox = Outbox("i")
+    outbox.seal([replace(counter(1), points=points)], START)
+    for batch in outbox.due(START):
+        held.push(batch.message(), START)
+    chunks = snapshot.dump(held.shard._state)
+    assert sum(map(len, chunks)) > 2 * snapshot.MAX_CHUNK_CHARS
+    assert max(map(len, chunks)) < 2 * snapshot.MAX_CHUNK_CHARS
+    assert snapshot.dump(snapshot.load(chunks, ShardSettings())) == chunks
 
 
 def test_a_snapshot_without_all_its_chunks_does_not_count(held: EvictableShard) -> None:

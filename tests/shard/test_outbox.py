@@ -1,10 +1,14 @@
 from collections import Counter
+from typing import Any
+
+import pytest
 
 from lumigate.shard import Outbox, shard_index, shard_name, shard_names
 from lumigate.shard.outbox import CAPACITY, LIFETIME_NS
 from lumigate.shard.seen import WINDOW
 from lumigate.shard.settings import ShardSettings
-from tests.shard.deltas import SECOND, START, counter
+from lumigate.telemetry.records import MetricData
+from tests.shard.deltas import SECOND, START, EvictableShard, counter
 
 
 def test_a_batch_stays_the_same_until_it_is_settled() -> None:
@@ -81,3 +85,29 @@ def test_shards_keep_their_names_whatever_the_count() -> None:
     assert shard_names(2) == [shard_name(0), shard_name(1)] == shard_names(4)[:2]
     assert shard_names(1, retiring=4) == shard_names(4)
     assert shard_names(0) == [shard_name(0)]
+
+
+MANY: dict[str, Any] = {f"k{n}": "v" for n in range(65)}
+LONG: dict[str, Any] = {f"k{n}": "v" * 256 for n in range(40)}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        counter(float("nan")),
+        counter(1 << 62 | 1),
+        counter(1, **MANY),
+        counter(1, **LONG),
+        counter(1, k=object()),  # type: ignore[arg-type]
+    ],
+    ids=["not a number", "too large", "too many attributes", "too long attributes", "no attribute"],
+)
+def test_a_point_that_the_shard_would_refuse_costs_no_other_its_place(odd: MetricData) -> None:
+    """A batch is refused whole: everything that was measured in its window would be lost for good."""
+    outbox, shard = Outbox("i"), EvictableShard()
+    outbox.seal([counter(1, "before"), odd, counter(2, "after")], START)
+    (batch,) = outbox.due(START)
+    answer = shard.shard.push(batch.message(), START)
+    shard.close()
+    assert answer["status"] == "stored"
+    assert outbox.counts["points_skipped"] == 1

@@ -94,20 +94,23 @@ def query(prometheus: str, expression: str) -> float:
 
 
 def test_increase_over_the_run_is_what_was_sent(runtime: RuntimeInThread, prometheus: str) -> None:
-    """The raw counter exactly; `increase()` to within its extrapolation to the edges of the window."""
+    """The raw counter exactly, and what it grew by; `increase()` adds to that what it extrapolates to the edges."""
     series = 'http_server_request_duration_seconds_count{http_route="/v1/chat/completions"}'
     requests = f"sum({series})"
     load = LoadGenerator(runtime.url, runtime.runtime.issuer, rps=40, seed=4)
     asyncio.run(load.run(SECONDS_OF_TRAFFIC))
     sent = load.counts.sent.total()
     assert sent > 150
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 30
     while query(prometheus, requests) < sent and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(2 * SCRAPE_SECONDS)
-    assert query(prometheus, requests) == sent
-    increase = query(prometheus, f"sum(increase({series}[2m]))")
-    assert increase == pytest.approx(sent, rel=0.1), "increase() must see the first increments too"
+    # over time, because on a busy machine the last scrape may have failed, and nothing is what there is then
+    assert query(prometheus, f"max_over_time({requests}[1m:500ms])") == sent
+    grown = query(prometheus, f"sum(max_over_time({series}[2m]) - min_over_time({series}[2m]))")
+    assert grown == sent, "the first increments must be seen too"
+    # by how much it goes beyond depends on how evenly a busy machine scrapes
+    assert query(prometheus, f"sum(increase({series}[2m]))") >= sent
 
 
 def test_what_is_told_of_tokens_is_what_was_sent(runtime: RuntimeInThread, prometheus: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from lumigate.metrics_settings import MetricsSettings
 from lumigate.shard import Outbox
 from lumigate.shard.service import ShardService
-from lumigate.telemetry import Host, TelemetryConfig
+from lumigate.telemetry import Host, PostResult, TelemetryConfig
 from tests.fakes import FakeBackground, FakeClock, FakeEntropy, FakePost
 from tests.shard.deltas import counter
 
@@ -78,6 +78,29 @@ def database() -> Iterator[sqlite3.Connection]:
 async def test_a_series_is_exported_at_zero_before_it_counts(database: sqlite3.Connection) -> None:
     rig = Rig(database)
     rig.push(5)
+    await rig.alarm()
+    await rig.alarm()
+    assert rig.exported() == [0, 5]
+
+
+async def test_a_collection_that_arrived_in_part_is_not_taken_for_shown(database: sqlite3.Connection) -> None:
+    """Of the rest nobody has seen the zero yet."""
+    rig = Rig(database, LUMIGATE_TELEMETRY_MAX_REQUEST_BYTES="1100")
+    rig.push(5)
+    answered = 0
+    take = rig.post.__call__
+
+    async def once(url: str, **request: Any) -> PostResult:
+        nonlocal answered
+        rig.post.status = 503 if answered else 200
+        answered += 1
+        return await take(url, **request)
+
+    rig.clock.advance(30)
+    await rig.service.alarm(Host(post=once, background=FakeBackground()))
+    assert answered == 2
+    rig.post.status = 200
+    rig.post.bodies.clear()
     await rig.alarm()
     await rig.alarm()
     assert rig.exported() == [0, 5]

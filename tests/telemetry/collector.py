@@ -44,6 +44,8 @@ class Collector:
     url: str = ""
     script: list[Behaviour] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
+    on_received: list[Callable[[], None]] = field(default_factory=list)
+    """Called when a request has arrived whole."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -51,6 +53,8 @@ class Collector:
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
             body = await reader.readexactly(int(headers.get("content-length", "0")))
             self.received.append(Received(head[0].split()[1], headers, body))
+            for tell in self.on_received:
+                tell()
             behave = self.script.pop(0) if self.script else status(200)
             await behave(writer)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -131,17 +135,34 @@ def nonsense() -> Behaviour:
 
 
 class HttpxPost:
-    """The engine's `Post` over httpx: no redirects, at most 64 KiB of the answer, one limit for the whole exchange."""
+    """The engine's `Post` over httpx: no redirects, at most 64 KiB of the answer, one limit for the whole exchange.
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    Where a collector is given, the limit runs from the moment it has the request: on a busy machine it would else pass
+    while the request is still being sent.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, collector: Collector | None = None) -> None:
         self._client = client
+        self._limits: dict[asyncio.Timeout, float] = {}
+        self._collector = collector
         self.read = 0
+        if collector is not None:
+            collector.on_received.append(self._begin)
+
+    def _begin(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for limit, seconds in self._limits.items():
+            limit.reschedule(now + seconds)
+        self._limits.clear()
 
     async def __call__(
         self, url: str, *, headers: Mapping[str, str], body: bytes, timeout_seconds: float
     ) -> PostResult:
+        limit = asyncio.timeout(timeout_seconds if self._collector is None else 60)
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with limit:
+                if self._collector is not None:
+                    self._limits[limit] = timeout_seconds
                 async with self._client.stream("POST", url, headers=dict(headers), content=body) as response:
                     answer = bytearray()
                     async for chunk in response.aiter_bytes(8192):
@@ -158,6 +179,8 @@ class HttpxPost:
             raise PostError("timeout") from None
         except httpx.HTTPError as error:
             raise PostError("connection", type(error).__name__) from None
+        finally:
+            self._limits.pop(limit, None)
 
 
 def _hex_to_base64(body: bytes) -> str:

@@ -15,7 +15,7 @@ from local.bundle.imports import imports_of_file
 from local.toolchain import ROOT
 
 SRC = ROOT / "src"
-ADAPTER = ("abort", "clock", "environ", "post", "telemetry")
+ADAPTER = ("abort", "clock", "environ", "headers", "post", "secrets_store", "telemetry", "timeout")
 """The modules of `lumigate.platform.workers` that docs/adopting.md tells to copy."""
 
 

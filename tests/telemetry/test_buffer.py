@@ -52,6 +52,15 @@ def test_the_bound_in_bytes_holds_and_what_never_fits_is_refused() -> None:
     assert counts.dropped["traces", "queue_full"] >= 2
 
 
+def test_what_never_fits_drives_nobody_out() -> None:
+    """One trace with whole documents in it must not cost all the others."""
+    for huge in (entry("huge", size=101, important=True), entry(*"abcdefghijk", important=True)):
+        queue, counts = make_queue(items=10, size=100)
+        queue.put([entry("a"), entry("error", important=True), entry("b"), huge])
+        assert queue.items == 3
+        assert counts.dropped == {("traces", "queue_full"): huge.items}
+
+
 def test_what_is_in_flight_counts_towards_the_bound() -> None:
     """A destination that hangs must not double the memory."""
     queue, _ = make_queue(items=4, batch=4)

@@ -34,7 +34,7 @@ class Bench:
     def __init__(self, collector: Collector, client: httpx.AsyncClient, **environ: str) -> None:
         self.collector = collector
         self.clock = FakeClock()
-        self.post = HttpxPost(client)
+        self.post = HttpxPost(client, collector)
         self.background = FakeBackground()
         settings = {
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{collector.url}/v1/traces",
@@ -87,7 +87,7 @@ async def test_what_may_pass_is_tried_again_later_and_delivered(
     collector: Collector, client: httpx.AsyncClient, behaviour: Behaviour, result: str
 ) -> None:
     """429, 502, 503, 504 and silence; the wait is a moment, not a sleep."""
-    bench = Bench(collector, client)
+    bench = Bench(collector, client, OTEL_BSP_SCHEDULE_DELAY="400")  # shorter than the shortest wait
     collector.script = [behaviour]
     await bench.request("first")
     assert bench.queue == 1

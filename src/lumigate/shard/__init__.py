@@ -11,7 +11,7 @@ from lumigate.shard.readers import Reader
 from lumigate.shard.self_metrics import SHARD_METRICS
 from lumigate.shard.settings import ShardSettings
 from lumigate.shard.shard import Shard
-from lumigate.shard.store import Execute, ShardStore, SqlStore
+from lumigate.shard.store import ShardStore, SqlStore
 from lumigate.shard.wire import BatchRefused
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "SHARD_METRICS",
     "BatchRefused",
     "Collection",
-    "Execute",
     "Outbox",
     "Reader",
     "SealedBatch",

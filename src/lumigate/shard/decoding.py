@@ -10,7 +10,10 @@ from math import isfinite
 from typing import Any, Final, NoReturn
 
 from lumigate.shard.wire import (
+    MAX_ATTRIBUTES,
+    MAX_ATTRIBUTES_CHARS,
     MAX_CHARS,
+    MAX_NAME,
     VERSION,
     Batch,
     BatchRefused,
@@ -19,15 +22,12 @@ from lumigate.shard.wire import (
     RefusalReason,
     Schema,
     canonical,
+    is_number,
 )
 
-_MAX_NAME: Final = 255
 _MAX_TEXT: Final = 4_096
-_MAX_ATTRIBUTES: Final = 64
-_MAX_ATTRIBUTES_TEXT: Final = 8_192
 _MAX_BOUNDS: Final = 256
 _MAX_METRICS: Final = 1_000
-_MAX_INTEGER: Final = 1 << 62
 _MAX_COUNT: Final = 1 << 40
 _MAX_TIME: Final = 1 << 63
 _REMEMBERED: Final = 50_000
@@ -84,7 +84,7 @@ class BatchDecoder:
         schema = self._schemas.get(schema_text) if isinstance(schema_text, str) else None
         if schema is None:
             schema = self._new_schema(schema_text)
-        if not _is_text(description, _MAX_TEXT) or not _is_text(version, _MAX_NAME):
+        if not _is_text(description, _MAX_TEXT) or not _is_text(version, MAX_NAME):
             _refuse("metric", "description and version are short texts")
         if not isinstance(points, list) or not points:
             _refuse("metric", "points is a list that is not empty")
@@ -109,9 +109,9 @@ class BatchDecoder:
         if not isinstance(fields, list) or len(fields) != 6:
             _refuse("metric", "a schema has six fields")
         name, unit, kind, monotonic, bounds, scope_name = fields
-        if not _is_text(name, _MAX_NAME) or not name:
-            _refuse("metric", f"a name is 1 to {_MAX_NAME} characters")
-        if not _is_text(unit, 63) or not _is_text(scope_name, _MAX_NAME) or kind not in _KINDS:
+        if not _is_text(name, MAX_NAME) or not name:
+            _refuse("metric", f"a name is 1 to {MAX_NAME} characters")
+        if not _is_text(unit, 63) or not _is_text(scope_name, MAX_NAME) or kind not in _KINDS:
             _refuse("metric", "unit, kind or scope")
         if type(monotonic) is not bool or (monotonic and kind != "sum"):
             _refuse("metric", "only a sum is monotonic")
@@ -134,9 +134,9 @@ class BatchDecoder:
         return schema
 
     def _new_attributes(self, text: object) -> None:
-        fields = _parsed("attributes", text, _MAX_ATTRIBUTES_TEXT)
-        if not isinstance(fields, dict) or len(fields) > _MAX_ATTRIBUTES or "" in fields:
-            _refuse("attributes", f"at most {_MAX_ATTRIBUTES} named values")
+        fields = _parsed("attributes", text, MAX_ATTRIBUTES_CHARS)
+        if not isinstance(fields, dict) or len(fields) > MAX_ATTRIBUTES or "" in fields:
+            _refuse("attributes", f"at most {MAX_ATTRIBUTES} named values")
         for value in fields.values():
             items = value if isinstance(value, list) else [value]
             if not all(_is_scalar(item) for item in items) or len({type(item) for item in items}) > 1:
@@ -149,14 +149,14 @@ class BatchDecoder:
 def _sum(schema: Schema, point: Point) -> bool:
     value = point[1]
     return (
-        _is_number(value)
+        is_number(value)
         and (value >= 0 or not schema.monotonic)
         and (len(point) == 2 or (len(point) == 3 and _are_exemplars(point[2])))
     )
 
 
 def _gauge(schema: Schema, point: Point) -> bool:
-    return len(point) == 3 and _is_number(point[1]) and type(point[2]) is int and 0 <= point[2] < _MAX_TIME
+    return len(point) == 3 and is_number(point[1]) and type(point[2]) is int and 0 <= point[2] < _MAX_TIME
 
 
 def _histogram(schema: Schema, point: Point) -> bool:
@@ -164,7 +164,7 @@ def _histogram(schema: Schema, point: Point) -> bool:
         return False
     counts = point[2]
     return (
-        _is_number(point[1])
+        is_number(point[1])
         and type(counts) is list
         and len(counts) == len(schema.bounds) + 1
         and set(map(type, counts)) == {int}
@@ -186,7 +186,7 @@ def _is_exemplar(found: object) -> bool:
         return False
     value, time_ns, trace_id, span_id = found
     return (
-        _is_number(value)
+        is_number(value)
         and type(time_ns) is int
         and 0 <= time_ns < _MAX_TIME
         and _is_hex(trace_id, 32)
@@ -198,14 +198,8 @@ def _is_hex(found: object, length: int) -> bool:
     return type(found) is str and len(found) == length and not found.strip("0123456789abcdef")
 
 
-def _is_number(found: object) -> bool:
-    if type(found) is int:
-        return -_MAX_INTEGER <= found <= _MAX_INTEGER
-    return type(found) is float and isfinite(found)
-
-
 def _is_scalar(found: object) -> bool:
-    return type(found) in {str, bool} or _is_number(found)
+    return type(found) in {str, bool} or is_number(found)
 
 
 def _is_text(found: object, length: int) -> bool:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isfinite
 
-from lumigate.shard.wire import MAX_CHARS, VERSION, Point, canonical
+from lumigate.shard.wire import (
+    MAX_ATTRIBUTES,
+    MAX_ATTRIBUTES_CHARS,
+    MAX_CHARS,
+    VERSION,
+    Point,
+    canonical,
+    is_number,
+)
 from lumigate.telemetry.records import DELTA, Exemplar, HistogramPoint, MetricData, NumberPoint
 
 type _WireMetric = list[object]
@@ -84,24 +91,29 @@ def _points(metric: MetricData) -> tuple[list[Point], int]:
     points: list[Point] = []
     for point in metric.points:
         try:
-            attributes = canonical(dict(point.attributes))
-        except ValueError:
+            made = _point(metric.kind, point)
+        except Exception:  # noqa: S112 # whatever is wrong with it, it costs no other point
             continue
-        if isinstance(point, HistogramPoint):
-            if not isfinite(point.sum):
-                continue
-            made: Point = [attributes, point.sum, list(point.bucket_counts)]
-        elif isinstance(point, NumberPoint) and isfinite(point.value):
-            made = [attributes, point.value]
-            if metric.kind == "gauge":
-                made.append(point.time_ns)
-        else:
-            continue
-        exemplars = [_exemplar(one) for one in point.exemplars if one.trace_id and isfinite(one.value)]
-        if exemplars and metric.kind != "gauge":
-            made.append(exemplars)
-        points.append(made)
+        if made is not None:
+            points.append(made)
     return points, len(metric.points) - len(points)
+
+
+def _point(kind: str, point: object) -> Point | None:
+    """The point, unless the shard would refuse it: with it, it would refuse the whole batch."""
+    if not isinstance(point, NumberPoint | HistogramPoint) or len(point.attributes) > MAX_ATTRIBUTES:
+        return None
+    attributes = canonical(dict(point.attributes))
+    value = point.sum if isinstance(point, HistogramPoint) else point.value
+    if len(attributes) > MAX_ATTRIBUTES_CHARS or not is_number(value):
+        return None
+    made: Point = [attributes, value]
+    if isinstance(point, HistogramPoint):
+        made.append(list(point.bucket_counts))
+    elif kind == "gauge":
+        return [*made, point.time_ns]
+    exemplars = [_exemplar(one) for one in point.exemplars if one.trace_id and is_number(one.value)]
+    return [*made, exemplars] if exemplars else made
 
 
 def _exemplar(exemplar: Exemplar) -> list[object]:

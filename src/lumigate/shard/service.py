@@ -15,8 +15,9 @@ from lumigate.exposition import Format, families, fragment
 from lumigate.shard.readers import Reader
 from lumigate.shard.settings import ShardSettings
 from lumigate.shard.shard import Shard
-from lumigate.shard.store import Execute, SqlStore
-from lumigate.telemetry import Host, Telemetry, TelemetryConfig
+from lumigate.shard.store import SqlStore
+from lumigate.sql import Execute
+from lumigate.telemetry import Host, QueueStats, Telemetry, TelemetryConfig
 from lumigate.telemetry.host import Clock, Entropy
 from lumigate.telemetry.records import CUMULATIVE
 
@@ -73,15 +74,19 @@ class ShardService:
         try:
             self._shard.report(self._clock.now_ns())
             collection = self._shard.collect(Reader.PUSH, self._clock.now_ns())
-            acknowledged = _acknowledgements(self._telemetry)
+            before = _deliveries(self._telemetry)
             self._telemetry.export_metrics(collection.metrics)
             await self._telemetry.flush(host)
-            if _acknowledgements(self._telemetry) > acknowledged:
+            after = _deliveries(self._telemetry)
+            if any(
+                each.exports_ok > before[name].exports_ok and not each.items for name, each in after.items()
+            ):
                 self._shard.shown(collection)
             self._shard.compact()
         finally:
             self._exporting = False
 
 
-def _acknowledgements(telemetry: Telemetry) -> int:
-    return sum(queue.exports_ok for queue in telemetry.stats().queues if queue.signal == "metrics")
+def _deliveries(telemetry: Telemetry) -> dict[str, QueueStats]:
+    """By destination: one has been shown everything when its queue is empty, and it took some of it."""
+    return {queue.destination: queue for queue in telemetry.stats().queues if queue.signal == "metrics"}

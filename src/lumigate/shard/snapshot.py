@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from itertools import batched
 from typing import Any, Final
 
 from lumigate.shard.metric import MetricState
 from lumigate.shard.readers import Reader
-from lumigate.shard.series import RESTORED
+from lumigate.shard.series import RESTORED, Series
 from lumigate.shard.settings import ShardSettings
 from lumigate.shard.state import ShardState
 
@@ -21,6 +20,9 @@ VERSION: Final = 1
 MAX_CHUNK_CHARS: Final = 1_000_000
 """A row of a Durable Object's SQLite holds 2 MB; the texts are ASCII."""
 _SERIES_PER_BLOCK: Final = 1_000
+_COLUMNS_CHARS: Final = 150
+_COUNT_CHARS: Final = 16
+"""The most that a series takes beside its key and its counts, and a count."""
 _ISOLATES_PER_BLOCK: Final = 5_000
 
 
@@ -74,8 +76,24 @@ def _blocks(state: ShardState) -> Iterator[list[Any]]:
             metric.generation,
             metric.last_ns,
         ]
-        for part in batched(metric.series.values(), _SERIES_PER_BLOCK, strict=False):
+        for part in _parts(metric):
             yield ["series", head, list(zip(*[series.columns() for series in part], strict=True))]
+
+
+def _parts(metric: MetricState) -> Iterator[list[Series]]:
+    """As many series together as are sure to fit into a chunk: what would not could never be stored."""
+    numbers = _COLUMNS_CHARS + _COUNT_CHARS * (len(metric.schema.bounds) + 1)
+    part: list[Series] = []
+    chars = 0
+    for series in metric.series.values():
+        size = numbers + 2 * len(series.key)  # every quote in it is escaped
+        if part and (chars + size > MAX_CHUNK_CHARS or len(part) == _SERIES_PER_BLOCK):
+            yield part
+            part, chars = [], 0
+        part.append(series)
+        chars += size
+    if part:
+        yield part
 
 
 def _load_series(state: ShardState, head: list[Any], columns: list[list[Any]]) -> None:

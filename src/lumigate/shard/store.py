@@ -6,8 +6,10 @@ Statements are safe one by one: whatever instant the process dies at, what lies 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
+
+from lumigate.sql import Execute
 
 # a row costs one write when it comes and one when it goes: no index beside the key
 _TABLES = (
@@ -15,12 +17,6 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS shard_chunks"
     " (id INTEGER PRIMARY KEY, position INTEGER NOT NULL, body TEXT NOT NULL)",
 )
-
-
-class Execute(Protocol):
-    """Run one statement with `?` parameters (integers below 2**53, texts), return its rows as sequences."""
-
-    def __call__(self, sql: str, /, *parameters: int | str) -> Iterable[Sequence[Any]]: ...
 
 
 class ShardStore(Protocol):

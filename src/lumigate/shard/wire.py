@@ -17,11 +17,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final, Literal
 
 VERSION: Final = 1
 MAX_CHARS: Final = 1_000_000
 """A row of a Durable Object's SQLite holds 2 MB; the texts are ASCII."""
+MAX_NAME: Final = 255
+MAX_ATTRIBUTES: Final = 64
+MAX_ATTRIBUTES_CHARS: Final = 8_192
+MAX_INTEGER: Final = 1 << 62
 
 type Kind = Literal["sum", "gauge", "histogram"]
 type Point = list[Any]
@@ -87,6 +92,13 @@ class BatchRefused(ValueError):
         super().__init__(f"{reason}: {detail}")
         self.reason: RefusalReason = reason
         self.retry = retry
+
+
+def is_number(found: object) -> bool:
+    """Whether it can be the value of a point."""
+    if type(found) is int:
+        return -MAX_INTEGER <= found <= MAX_INTEGER
+    return type(found) is float and isfinite(found)
 
 
 def canonical(value: object) -> str:

@@ -187,6 +187,8 @@ class Queue:
 
     def _make_room(self, entry: Entry) -> bool:
         config = self._config
+        if entry.items > config.max_items or entry.bytes > config.max_bytes:
+            return False  # it would not fit into an empty queue: nobody goes for it
         while self.items + entry.items > config.max_items or self.bytes + entry.bytes > config.max_bytes:
             if self._ordinary:
                 victim = self._ordinary.popleft()

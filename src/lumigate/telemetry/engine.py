@@ -68,8 +68,7 @@ class Telemetry:
         self.config = config
         self._clock = clock
         self._counts = Counts()
-        self._application: dict[str, Any] = dict(resource or {})
-        self._resource = self._build_resource()
+        self._resource = build_resource(config.service_name, config.resource_attributes, dict(resource or {}))
         self._readable: ReadableResource | None = None
         ids = id_generator or RandomIds(entropy)
         head = sampler or head_sampler(config.sampler, config.sampler_ratio)
@@ -128,12 +127,6 @@ class Telemetry:
     def resource(self) -> Resource:
         """Who is speaking."""
         return self._resource
-
-    def add_resource(self, attributes: Mapping[str, Any]) -> None:
-        """Add what only a request can tell, such as the data centre. Settings of the operator still win."""
-        self._application.update(attributes)
-        self._resource = self._build_resource()
-        self._readable = None
 
     def tracer(self, name: str, version: str | None = None) -> Tracer:
         return self.tracer_provider.get_tracer(name, version)
@@ -237,9 +230,6 @@ class Telemetry:
         found = self.meter_provider.collect(now_ns)
         for queue in self._queues["metrics"]:
             queue.put([metric_entry(data) for data in found])
-
-    def _build_resource(self) -> Resource:
-        return build_resource(self.config.service_name, self.config.resource_attributes, self._application)
 
     def _readable_resource(self) -> ReadableResource:
         if self._readable is None:

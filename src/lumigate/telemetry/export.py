@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from lumigate.telemetry.breaker import Breaker, BreakerState
 from lumigate.telemetry.buffer import Batch, Queue
@@ -17,7 +17,7 @@ from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.destinations import Endpoint, Signal
 from lumigate.telemetry.encoders import Encoder
 from lumigate.telemetry.host import Clock, Post, PostError, PostResult
-from lumigate.telemetry.otlp.packing import UNLIMITED
+from lumigate.telemetry.otlp.packing import UNLIMITED, Packed
 from lumigate.telemetry.otlp.response import parse_partial_success
 from lumigate.telemetry.records import Resource
 from lumigate.telemetry.resource import VERSION
@@ -77,8 +77,8 @@ class Exporter:
         self._max_request_bytes = max_request_bytes
         self._report = report
         self._failures = 0
-        self._turned_away = False
-        """A later window came while a batch was being sent, and left its own to whoever sends that batch."""
+        self._due = 0
+        """What had arrived when the last window came: one that finds a batch being sent leaves it all to its sender."""
         self._asked_until_ns = 0
         """What Retry-After said; the other waits are our own idea, and `force` may shorten them."""
         self._headers = {
@@ -102,16 +102,11 @@ class Exporter:
         """Send what waits, until the destination fails or the time is up. Raises only what cancels it.
 
         What comes in meanwhile is for the next window, unless it fills an export, is to be out now (`force`) or that
-        window has come already and was turned away: under load there is always something, and sending a few traces at
-        a time costs more than making them.
+        window has come already and found the queue busy: under load there is always something, and sending a few traces
+        at a time costs more than making them.
         """
-        arrived, sent = self.queue.arrived, False
+        self._due = self.queue.arrived
         while True:
-            newer = self.queue.arrived - arrived
-            later = force or self._turned_away or self.queue.waiting_items > newer or self.queue.is_full()
-            if sent and not later:
-                return
-            sent = True
             now = self._clock.now_ns()
             if now >= deadline_ns or now < self._asked_until_ns or not (force or self.may_send(now)):
                 return
@@ -119,7 +114,6 @@ class Exporter:
             if seconds < min(self._endpoint.timeout_seconds, _SHORTEST_SECONDS):
                 return
             batch = self.queue.take(now, int(seconds * 1e9) + _GRACE_NS, exclusive=exclusive)
-            self._turned_away = exclusive and batch is None and bool(self.queue.in_flight)
             if batch is None:
                 return
             try:
@@ -128,7 +122,8 @@ class Exporter:
                 # cancelled, or the isolate is going down: nobody knows whether it arrived
                 self.queue.give_back(batch)
                 raise
-            if not going_on:
+            newer = self.queue.arrived - self._due
+            if not going_on or not (force or self.queue.waiting_items > newer or self.queue.is_full()):
                 return
 
     async def _send(self, post: Post, resource: Resource, batch: Batch, seconds: float, now_ns: int) -> bool:
@@ -138,8 +133,8 @@ class Exporter:
         except Exception as error:
             self.last_error = f"encoding failed: {type(error).__name__}"
             # one by one: what can be written is sent, the rest is counted once that has arrived
-            packed = self._encode_writable(resource, records, UNLIMITED)
-            if not packed.payloads:
+            packed = self._writable(resource, records)
+            if packed is None or not packed.payloads:
                 self.queue.drop(batch, "encode_failed")
                 return True
             body, unwritable = packed.payloads[0][0], packed.invalid
@@ -162,6 +157,13 @@ class Exporter:
             return False
         self._counts.bytes_sent[self.destination, self.signal] += len(body)
         return self._answered(batch, unwritable, answer, now_ns)
+
+    def _writable(self, resource: Resource, records: list[Any]) -> Packed | None:
+        """None where not even that can be told: whatever the reason, it would be the same at the next try."""
+        try:
+            return self._encode_writable(resource, records, UNLIMITED)
+        except Exception:
+            return None
 
     def _answered(self, batch: Batch, unwritable: int, answer: PostResult, sent_ns: int) -> bool:
         status = answer.status

@@ -74,11 +74,12 @@ class Flusher:
             return
         if not self.lease.is_free(now_ns):
             return
-        if host.on_flush is None and not self._anything_to_send(now_ns):
+        linger = self._config.linger_ms / 1000
+        # by the end of the window a destination may be ready that is not now, and no other request may come
+        if host.on_flush is None and not self._anything_to_send(now_ns + int(linger * 1e9)):
             return
         if self.lease.owner:
             self._counts.leases_taken_over += 1
-        linger = self._config.linger_ms / 1000
         token = self.lease.take(now_ns, int(linger * 1e9) + _GRACE_NS)
         self._start(host, token, linger)
 
@@ -90,7 +91,10 @@ class Flusher:
         started = self._clock.now_ns()
         self._counts.flushes += 1
         deadline = (begun_ns or started) + int(self._config.budget_ms * 1e6)
-        self._prepare(started, force)
+        try:
+            self._prepare(started, force)
+        except Exception as error:  # metrics that cannot be collected keep no spans back
+            self._failed("collect", error)
         exclusive = not force and self._config.mode == "window"
         resource = self._resource()
         now_ready = [e for e in self._exporters if e.queue.items and (force or e.may_send(started))]
@@ -115,6 +119,9 @@ class Flusher:
                 await work[0]
             elif work:
                 await asyncio.gather(*work)
+            if host.on_flush is not None:
+                # what it has put into the queues: the next request, which would send it, may never come
+                await drain([e for e in self._exporters if e.signal == "metrics" and e.queue.waiting_items])
         finally:
             context_api.detach(token)
         self._report(max(0, self._clock.now_ns() - started) / 1e9)

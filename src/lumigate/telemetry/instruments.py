@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as context_api
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _NOTHING: Final[Mapping[str, Any]] = {}
 HIGHEST: Final = 1e300
 """The largest amount that is measured: sums of such stay far from infinity."""
+_MAX_BOUNDS: Final = 200
 DEFAULT_BOUNDS: Final = tuple(
     map(float, (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000))
 )
@@ -224,5 +226,13 @@ class Histogram(Instrument, api.Histogram):
 def histogram_stream(
     identity: StreamIdentity, settings: MetricSettings, bounds: Sequence[float]
 ) -> Histogram:
-    fixed = tuple(map(float, bounds))
+    fixed = _increasing(bounds)
     return Histogram(Stream(identity, settings, lambda attrs, size: BucketsPoint(attrs, size, fixed)), fixed)
+
+
+def _increasing(bounds: Sequence[float]) -> tuple[float, ...]:
+    """The boundaries as they must be, for whoever reads them; the default ones if there is no sense in these."""
+    try:
+        return tuple(sorted({float(bound) for bound in bounds if isfinite(bound)}))[:_MAX_BOUNDS]
+    except Exception:
+        return DEFAULT_BOUNDS

@@ -14,8 +14,8 @@ from lumigate.telemetry.attributes import clean_text, clean_value, cleaned, safe
 from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.exceptions import Redact, as_it_is, describe_exception
 from lumigate.telemetry.host import Clock
-from lumigate.telemetry.limits import Limits
-from lumigate.telemetry.records import LogRecord, Scope
+from lumigate.telemetry.limits import MAX_NAME, Limits
+from lumigate.telemetry.records import END_OF_TIME_NS, LogRecord, Scope
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -94,8 +94,8 @@ class Logger(api.Logger):
             severity = 0 if severity_number is None else severity_number.value
             data = LogRecord(
                 scope=self._scope,
-                time_ns=timestamp if isinstance(timestamp, int) else now,
-                observed_ns=observed_timestamp if isinstance(observed_timestamp, int) else now,
+                time_ns=_moment(timestamp, now),
+                observed_ns=_moment(observed_timestamp, now),
                 body=clean_body(body, self._limits.log_value_length),
                 severity_number=severity,
                 severity_text=safe_text(severity_text or "", 64),
@@ -148,7 +148,11 @@ class LoggerProvider(api.LoggerProvider):
         schema_url: str | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> Logger:
-        key = (str(name or ""), version or "", schema_url or "")
+        key = (
+            safe_text(name or "", MAX_NAME),
+            safe_text(version or "", MAX_NAME),
+            safe_text(schema_url or "", MAX_NAME),
+        )
         logger = self._loggers.get(key) if not attributes else None
         if logger is None:
             clean, _, _ = cleaned(attributes, 128, 1024)
@@ -164,6 +168,11 @@ class LoggerProvider(api.LoggerProvider):
             if not attributes:
                 self._loggers[key] = logger
         return logger
+
+
+def _moment(given: object, now_ns: int) -> int:
+    """The time that was given, if it is one."""
+    return given if type(given) is int and 0 <= given < END_OF_TIME_NS else now_ns
 
 
 def clean_body(body: Any, length_limit: int) -> Any:

@@ -32,6 +32,7 @@ from lumigate.telemetry.records import MetricData, Scope
 from lumigate.telemetry.schema import InstrumentKind, Metric
 from lumigate.telemetry.streams import MetricSettings, Stream, StreamIdentity
 
+_MAX_NAME: Final = 255
 _NAME: Final = re.compile(r"[a-zA-Z][-_./a-zA-Z0-9]{0,254}")
 
 
@@ -62,7 +63,8 @@ class MeterProvider(api.MeterProvider):
         if self._disabled:
             return api.NoOpMeter(name)
         clean, _, _ = cleaned(attributes, 128, 1024)
-        return Meter(self, Scope(str(name or ""), version or "", schema_url or "", clean))
+        texts = [safe_text(text or "", _MAX_NAME) for text in (name, version, schema_url)]
+        return Meter(self, Scope(texts[0], texts[1], texts[2], clean))
 
     def instrument(self, declaration: Metric | str) -> Instrument:
         """The instrument of a declaration (or of a declared name). Always the same object for the same name."""
@@ -103,8 +105,16 @@ class MeterProvider(api.MeterProvider):
         found: list[MetricData] = []
         if self._disabled:
             return found
-        for instrument in self._instruments.values():
-            data = instrument.stream.collect(reader, now_ns)
+        for instrument in list(self._instruments.values()):  # a callback may make instruments
+            try:
+                data = instrument.stream.collect(reader, now_ns)
+            except (
+                Exception
+            ) as error:  # what the others have measured has been taken already, and would be lost
+                self.settings.counts.errors["collect"] += 1
+                if self.settings.strict:
+                    raise error from None
+                continue
             if data is not None:
                 found.append(data)
         return found

@@ -35,6 +35,9 @@ class ObservedStream(Stream[Any]):
                 if self.settings.strict:
                     raise error from None
 
+    def _forget_idle(self) -> None:
+        """Nothing: what is observed is a total, and one that was forgotten would be counted again."""
+
     def _take(self, observation: Observation) -> None:
         value: object = observation.value
         if not isinstance(value, (int, float)) or not -HIGHEST <= value <= HIGHEST:

@@ -39,9 +39,9 @@ class Propagation:
         """The caller's context; an empty one where headers are absent or malformed. Never raises."""
         context = Context()
         for propagator in self._propagators:
-            if propagator.fields.isdisjoint(headers):  # most requests carry neither
-                continue
             try:
+                if propagator.fields.isdisjoint(headers):  # most requests carry neither
+                    continue
                 context = propagator.extract(headers, context)
             except Exception:  # noqa: S112 # a malformed header means no context, whatever it did to the parser
                 continue

@@ -35,7 +35,11 @@ class TracerProvider(api.TracerProvider):
         attributes: Mapping[str, Any] | None = None,
     ) -> Tracer:
         name = safe_text(instrumenting_module_name or "", MAX_NAME)
-        key = (name, instrumenting_library_version or "", schema_url or "")
+        key = (
+            name,
+            safe_text(instrumenting_library_version or "", MAX_NAME),
+            safe_text(schema_url or "", MAX_NAME),
+        )
         tracer = self._tracers.get(key) if not attributes else None
         if tracer is None:
             clean, _, _ = cleaned(attributes, 128, self._pipeline.limits.value_length)

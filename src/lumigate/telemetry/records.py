@@ -18,6 +18,8 @@ DELTA = 1
 """AGGREGATION_TEMPORALITY_DELTA"""
 CUMULATIVE = 2
 """AGGREGATION_TEMPORALITY_CUMULATIVE"""
+END_OF_TIME_NS = 1 << 63
+"""A time from here on, or a negative one, is none: one such number makes a collector refuse the whole export."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

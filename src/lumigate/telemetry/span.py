@@ -27,7 +27,7 @@ from lumigate.telemetry.attributes import (
 )
 from lumigate.telemetry.exceptions import describe_exception, exception_summary
 from lumigate.telemetry.limits import MAX_NAME
-from lumigate.telemetry.records import EventRecord, LinkRecord, Scope, SpanRecord
+from lumigate.telemetry.records import END_OF_TIME_NS, EventRecord, LinkRecord, Scope, SpanRecord
 
 if TYPE_CHECKING:
     from lumigate.telemetry.local_trace import LocalTrace
@@ -321,7 +321,7 @@ class RecordingSpan(SpanRecord, Span):
     def _moment(self, given: int | None) -> int:
         if given is None:
             return self._trace.stamp()
-        if type(given) is int and given >= 0:
+        if type(given) is int and 0 <= given < END_OF_TIME_NS:
             self._trace.explicit_times = True
             return max(given, self.start_ns)
         self._misuse("bad_time")

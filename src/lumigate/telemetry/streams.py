@@ -39,8 +39,6 @@ class StreamIdentity:
     description: str
     kind: MetricKind
     monotonic: bool = False
-    additive: bool = True
-    """False for gauges."""
     attributes: tuple[Attribute, ...] | None = None
     """Declared attributes in order; None accepts any."""
     cardinality_limit: int = DEFAULT_CARDINALITY
@@ -64,6 +62,7 @@ class Stream[P: Point]:
     __slots__ = (
         "_begun_ns",
         "_distinct",
+        "_export_reads",
         "_new_point",
         "_overflow",
         "_since_ns",
@@ -89,6 +88,7 @@ class Stream[P: Point]:
         self.points: dict[Hashable, P] = {}
         """By the attributes as they were given: several ways of giving may lead to one point."""
         self.shard_reads = False
+        self._export_reads = False
         self._distinct: dict[Hashable, P] = {}
         self._overflow: P | None = None
         self._new_point = new_point
@@ -150,6 +150,7 @@ class Stream[P: Point]:
             self.settings.temporality == DELTA and (identity.monotonic or identity.kind != "sum")
         )
         self.shard_reads = self.shard_reads or reader == SHARD
+        self._export_reads = self._export_reads or reader == EXPORT
         start_ns = self._since_ns[reader] if delta and self._since_ns[reader] else self._begun_ns
         every = [*self._distinct.values()]
         if self._overflow is not None:
@@ -161,7 +162,8 @@ class Stream[P: Point]:
                 taken.append(data)
                 point.idle = 0
         self._since_ns[reader] = now_ns
-        if delta and reader == EXPORT and identity.kind != "gauge":
+        # in the exporter's rhythm; in the shard's, where the shard takes everything
+        if delta and identity.kind != "gauge" and (reader == EXPORT or not self._export_reads):
             self._forget_idle()
         if not taken:
             return None

@@ -23,7 +23,7 @@ from lumigate.telemetry.ids import is_random
 from lumigate.telemetry.limits import MAX_NAME
 from lumigate.telemetry.local_trace import LocalTrace
 from lumigate.telemetry.pipeline import MAX_LIVE_SPANS, MAX_SPANS_PER_TRACE, Pipeline
-from lumigate.telemetry.records import Scope
+from lumigate.telemetry.records import END_OF_TIME_NS, Scope
 from lumigate.telemetry.sampling import HeadSampler
 from lumigate.telemetry.span import (
     DEFAULT_OPTIONS,
@@ -208,7 +208,7 @@ class Tracer(api.Tracer):
                 name,
                 kind._value_ + 1 if type(kind) is SpanKind else 1,
                 attributes,
-                start_time if type(start_time) is int else 0,
+                start_time if type(start_time) is int and 0 < start_time < END_OF_TIME_NS else 0,
                 options,
             )
         trace = LocalTrace(
@@ -281,7 +281,7 @@ class Tracer(api.Tracer):
         )
 
     def _given(self, trace: LocalTrace, start_time: object, earliest_ns: int) -> int:
-        if type(start_time) is not int or start_time <= 0:
+        if type(start_time) is not int or not 0 < start_time < END_OF_TIME_NS:
             self._pipeline.misuse("bad_time", "start_time")
             return trace.stamp()
         trace.explicit_times = True

@@ -110,11 +110,11 @@ def encode_chunked[T: Scoped](
     while waiting:
         record = waiting.pop()
         try:
-            encoded = form.record(record)
+            fits = packer.add(record, form.record(record))
         except Exception as error:
             packer.refuse(record, error)
             continue
-        if not packer.add(record, encoded):
+        if not fits:
             halves = form.halve(record)
             if halves is None:
                 packer.too_large += form.items(record)
