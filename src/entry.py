@@ -69,16 +69,16 @@ class Session(DurableObject):
         return await self._session.create(message)
 
     async def begin(self, message: Any) -> Any:
-        return self._session.begin(message)
+        return await self._session.begin(message)
 
     async def commit(self, message: Any) -> Any:
-        return self._session.commit(message)
+        return await self._session.commit(message)
 
     async def abandon(self, message: Any) -> Any:
-        return self._session.abandon(message)
+        return await self._session.abandon(message)
 
     async def read(self, message: Any) -> Any:
-        return self._session.read(message)
+        return await self._session.read(message)
 
     async def remove(self, message: Any) -> Any:
         return await self._session.remove(message)
@@ -101,10 +101,10 @@ class SessionIndex(DurableObject):
         return await self._index.touch(message)
 
     async def drop(self, message: Any) -> Any:
-        return self._index.drop(message)
+        return await self._index.drop(message)
 
     async def names(self) -> Any:
-        return self._index.names()
+        return await self._index.names()
 
     async def alarm(self, alarm_info: Any = None) -> None:
         await self._index.alarm()

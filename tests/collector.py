@@ -38,6 +38,11 @@ class Collector:
         self.url = url
         self.requests: list[tuple[str, dict[str, str], Message]] = []
         self.refused: list[tuple[str, bytes]] = []
+        self.turned_away = 0
+        """Requests that were answered 503."""
+        self.is_down = False
+        self.pause_seconds = 0.0
+        """How long it takes over each answer."""
         self.changed = threading.Condition()
 
     def clear(self) -> None:
@@ -99,6 +104,13 @@ def running_collector() -> Iterator[Collector]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
+            time.sleep(collector.pause_seconds)
+            if collector.is_down:
+                with collector.changed:
+                    collector.turned_away += 1
+                    collector.changed.notify_all()
+                self._answer(503)
+                return
             try:
                 message = _parse(self.path, headers, body)
             except Exception:

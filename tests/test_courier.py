@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -36,6 +37,8 @@ class FlakyShard:
         self.answer: dict[str, Any] | None = None
 
     async def push(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self.fault == "silent":
+            await asyncio.Event().wait()
         if self.fault == "before":
             raise ConnectionError("the shard is being moved")
         if self.answer is not None:
@@ -114,6 +117,22 @@ async def test_an_answer_that_is_lost_loses_and_doubles_nothing(
     rig.shard.fault = ""
     await rig.flush()
     assert rig.total() == 4
+
+
+async def test_a_shard_that_says_nothing_holds_no_flush(
+    database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work after an answer is cut at 30 s: a call without an end would be cut with everything beside it."""
+    monkeypatch.setattr("lumigate.courier.PUSH_SECONDS", 0.01)
+    rig = Rig(database)
+    rig.shard.fault = "silent"
+    rig.instruments.heartbeat.add(1)
+    await rig.flush()
+    rig.shard.fault = ""
+    await rig.flush()
+    await rig.flush()
+    assert rig.total() == 1
+    assert rig.total('lumigate_metrics_batches_total{lumigate_metrics_result="unanswered"') == 1
 
 
 async def test_a_long_outage_keeps_what_there_is_in_bounded_memory(database: sqlite3.Connection) -> None:

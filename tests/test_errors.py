@@ -105,7 +105,7 @@ TABLE: list[tuple[LumigateError, int, str, str]] = [
 
 def classes(base: type[LumigateError] = LumigateError) -> Iterator[type[LumigateError]]:
     for derived in base.__subclasses__():
-        if derived.__module__ == errors.__name__:
+        if derived.__module__.startswith(f"{errors.__name__}."):
             yield derived
             yield from classes(derived)
 
@@ -136,6 +136,10 @@ def test_the_table_above_has_every_error_that_can_be_raised() -> None:
     """Roots of the tree (a class that others derive from, for a fault) are not raised themselves."""
     roots = {CallerError, UpstreamError}
     assert {type(error) for error, *_ in TABLE} == set(classes()) - roots
+
+
+def test_every_error_of_the_tree_can_be_imported_from_its_face() -> None:
+    assert {error.__name__ for error in classes()} <= set(errors.__all__)
 
 
 def test_codes_are_unique() -> None:

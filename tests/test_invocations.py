@@ -83,6 +83,12 @@ def test_a_request_that_died_is_a_failed_span_from_its_arrival_to_its_end(
     assert counted(telemetry) == {("exceededCpu", "no"): 1}
 
 
+def test_it_is_counted_against_its_version(telemetry: Telemetry) -> None:
+    record(telemetry, [invocation(version="one"), invocation(version="two"), invocation(version="two")])
+    (data,) = [data for data in telemetry.collect_deltas() if data.name == LOST_INVOCATIONS.name]
+    assert {p.attributes["faas.version"]: p.value for p in data.points} == {"one": 1, "two": 2}  # type: ignore[union-attr]
+
+
 def test_it_belongs_to_the_callers_trace(telemetry: Telemetry, spans: list[Any]) -> None:
     record(telemetry, [invocation(headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})])
     assert format(spans[0].context.trace_id, "032x") == TRACE

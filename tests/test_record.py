@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -30,10 +31,10 @@ SILENT_SECONDS = 90.0
 class Rig:
     """A real recorder over strict telemetry, and scopes that use it."""
 
-    def __init__(self, ports: FakePorts | None = None) -> None:
+    def __init__(self, ports: FakePorts | None = None, *, version: str = "1.2.3", **environ: str) -> None:
         self.ports = ports or fake_ports()
         self.telemetry = Telemetry(
-            make_settings().telemetry,
+            make_settings(**environ).telemetry,
             clock=self.ports.clock,
             entropy=self.ports.entropy,
             metrics=catalog.METRICS,
@@ -46,7 +47,7 @@ class Rig:
             entropy=self.ports.entropy,
         )
         self.recorder = RequestRecorder(
-            self.telemetry, courier, environment="test", version="1.2.3", silent_seconds=SILENT_SECONDS
+            self.telemetry, courier, environment="test", version=version, silent_seconds=SILENT_SECONDS
         )
         self.observed = Observed(self.telemetry)
         self._requests = 0
@@ -152,6 +153,35 @@ def test_a_silent_request_is_closed_by_a_later_one_without_touching_its_connecti
     assert silent.facts.finished
 
 
+class BrokenCall(OpenCall):
+    """One that fails while it is being ended."""
+
+    def abort(self) -> None:
+        raise RuntimeError("a defect")
+
+    def finish(self, result: str) -> None:
+        raise RuntimeError("a defect")
+
+
+def test_a_call_that_cannot_be_ended_hides_no_ending() -> None:
+    rig = Rig()
+    scope = rig.begin()
+    scope.open_call = BrokenCall()
+    with pytest.raises(RuntimeError):
+        scope.abort()
+    assert [event["outcome"] for event in rig.events] == ["client_abort"]
+
+
+def test_a_defect_in_closing_the_silent_is_not_the_next_callers() -> None:
+    rig = Rig()
+    rig.begin().open_call = BrokenCall()
+    rig.begin()
+    rig.ports.clock.advance(SILENT_SECONDS + 1)
+    rig.begin()
+    assert [event["request_id"] for event in rig.events] == ["req_1", "req_2"]
+    assert rig.telemetry.stats().errors == {"application": 1}
+
+
 def test_a_request_that_shows_life_is_left_alone() -> None:
     rig = Rig()
     alive = rig.begin()
@@ -167,6 +197,30 @@ def test_a_finished_request_is_forgotten() -> None:
     for _ in range(50):
         rig.begin().finish(200, "complete")
     assert rig.recorder._in_progress == {}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_is_measured_after_the_answer_is_exported_without_another_request(fails: bool) -> None:
+    """A revalidation, a settlement, a slow write: its spans and counts come after the request's own export."""
+    rig = Rig(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector", OTEL_METRICS_EXPORTER="none")
+    tracer, traces = rig.telemetry.tracer("test"), "http://collector/v1/traces"
+    scope = rig.begin()
+
+    async def later(name: str) -> None:
+        rig.ports.clock.advance(10)
+        tracer.start_span(name, parent=None).end()
+        if fails:
+            raise ConnectionError
+
+    scope.finish(200, "complete")
+    await rig.ports.background.run()
+    assert rig.ports.post.urls == [traces]
+    scope.background(later, "later")
+    with pytest.raises(ConnectionError) if fails else nullcontext():
+        await rig.ports.background.run()
+    await rig.ports.background.run()
+    assert rig.ports.post.urls == [traces] * 2
+    assert all(queue.items == 0 for queue in rig.telemetry.stats().queues)
 
 
 def test_time_that_steps_back_makes_no_negative_duration() -> None:
@@ -247,3 +301,40 @@ async def test_a_routes_first_request_lays_down_the_outcomes_that_have_not_happe
         if isinstance(point, NumberPoint) and point.attributes["http.route"] == "/v1/models"
     }
     assert told == dict.fromkeys(catalog.OUTCOME.values or (), 0) | {"complete": 1}
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("1.2.3", "1.2.3"),
+        ("1.2.3+11111111-1111-1111-1111-111111111111", "11111111-1111-1111-1111-111111111111"),
+    ],
+)
+def test_requests_are_counted_by_version_and_probes_are_not(version: str, told: str) -> None:
+    rig = Rig(version=version)
+    for route, outcome in (
+        ("/v1/models", "complete"),
+        ("/v1/models", "error"),
+        ("/health", "complete"),
+        ("", "refused"),
+    ):
+        scope = rig.begin()
+        scope.facts.route = route
+        scope.finish(200, outcome)
+    points = {
+        data.name: data.points
+        for data in rig.telemetry.collect_deltas()
+        if data.name.startswith("lumigate.version.")
+    }
+    counted = {
+        point.attributes["lumigate.outcome"]: point.value
+        for point in points["lumigate.version.outcomes"]
+        if isinstance(point, NumberPoint) and point.attributes["faas.version"] == told
+    }
+    nothing = dict.fromkeys(catalog.OUTCOME.values or (), 0)
+    assert counted == {**nothing, "complete": 1, "error": 1, "refused": 1}, (
+        "each outcome is there before it happens"
+    )
+    (overhead,) = points["lumigate.version.overhead"]
+    assert overhead.attributes == {"faas.version": told}
+    assert getattr(overhead, "count", 0) == 3

@@ -39,14 +39,14 @@ from lumigate.model_table import (
     RoutingWeights,
     check_provider_names,
 )
-from lumigate.privacy.mask import Policy
+from lumigate.privacy.mask import AnswerPolicy, Policy
 from lumigate.privacy.sealing import KeyRing
 from lumigate.sessions.settings import SessionSettings
 from lumigate.setting_forms import json_if_text as _json_if_text
 from lumigate.setting_forms import split as _split
 from lumigate.telemetry import TelemetryConfig
 
-__all__ = ["PROVIDER_BASE_URLS", "ModelRoute", "ProviderAccess", "Settings"]
+__all__ = ["PROVIDER_BASE_URLS", "ModelRoute", "ProviderAccess", "Settings", "is_setting"]
 
 
 def _weights(value: Any) -> Any:
@@ -99,6 +99,7 @@ class _Environment(Frozen):
     UPSTREAM_TIMEOUT_SECONDS: Seconds = 60
     STREAM_IDLE_SECONDS: Seconds = 30
     PRIVACY_POLICY: Policy = Policy.OFF
+    PRIVACY_ANSWERS: AnswerPolicy = AnswerPolicy.OFF
     SEALING_KEYS: SecretStr | None = None
     RATE_LIMIT_PERIOD_SECONDS: Annotated[int, Field(ge=1, le=3600)] = 60
     RATE_LIMIT_FAILURE: Literal["open", "closed"] = "open"
@@ -151,6 +152,7 @@ class Settings:
     upstream_timeout_seconds: float
     stream_idle_seconds: float
     privacy_policy: Policy
+    privacy_answers: AnswerPolicy
     sealing_keys: KeyRing | None
     rate_limit_period_seconds: int
     rate_limit_failure: str
@@ -197,6 +199,18 @@ class Settings:
             sessions=SessionSettings.from_environ(present),
             telemetry=TelemetryConfig.from_environ(texts),
         )
+
+
+_NAMES = frozenset(_Environment.model_fields).union(
+    *(each.NAMES for each in (AuthSettings, CacheSettings, HttpSettings, MetricsSettings, SessionSettings))
+)
+
+
+def is_setting(name: str) -> bool:
+    """Whether something of that name is read: by name, or by form where other settings name it."""
+    return (
+        name in _NAMES or name.endswith(("_API_KEY", "_BASE_URL")) or name.startswith(("OTEL_", "LUMIGATE_"))
+    )
 
 
 def _providers(parsed: _Environment, environ: Mapping[str, Any]) -> dict[str, ProviderAccess]:

@@ -14,6 +14,9 @@ from lumigate.shard import Outbox, SealedBatch, shard_index, shard_name
 from lumigate.shard.unsealing import unsealed
 from lumigate.telemetry import Host, Telemetry
 
+PUSH_SECONDS = 10.0
+"""A shard that says nothing for so long is asked again by a later flush: work after an answer is cut after 30 s."""
+
 
 class MetricsCourier:
     """One an isolate."""
@@ -45,7 +48,7 @@ class MetricsCourier:
             if shard is None:  # a deployment without the binding: straight out, with the next flush
                 self._telemetry.export_metrics(self._telemetry.collect_deltas())
             else:
-                await self._deliver(shard)
+                await self._deliver(shard, ports)
 
         return Host(post=ports.post, background=ports.background, on_flush=deliver)
 
@@ -56,7 +59,7 @@ class MetricsCourier:
             self._shard_name = shard_name(shard_index(self._outbox.isolate, self._settings.shards))
         return self._shard_name
 
-    async def _deliver(self, shard: CounterShard) -> None:
+    async def _deliver(self, shard: CounterShard, ports: Ports) -> None:
         outbox = self._outbox
         assert outbox is not None
         now_ns = self._clock.now_ns()
@@ -68,7 +71,8 @@ class MetricsCourier:
             self._give_up(batch)
         for batch in due:
             try:
-                answer = await shard.push(batch.message())
+                async with ports.timeout(PUSH_SECONDS):
+                    answer = await shard.push(batch.message())
             except (
                 Exception
             ):  # whatever the RPC throws: it may or may not have been stored, so the same batch again

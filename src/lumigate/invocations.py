@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import SpanKind, StatusCode
 
-from lumigate.catalog import HTTP_ROUTE, LOST_INVOCATIONS, WORKER_KIND, WORKER_OUTCOME
+from lumigate.catalog import HTTP_ROUTE, LOST_INVOCATIONS, VERSION, WORKER_KIND, WORKER_OUTCOME
 from lumigate.http.paths import shown_path
 from lumigate.telemetry import Span, Telemetry
 
@@ -86,10 +86,14 @@ def record(telemetry: Telemetry, invocations: list[Invocation]) -> int:
         labels = {
             WORKER_OUTCOME.key: invocation.outcome,
             "lumigate.worker.reported": "yes" if invocation.reported else "no",
+            VERSION.key: invocation.version,
         }
         counter.add(1, labels)
         if not invocation.reported:
-            _record_span(telemetry, invocation)
+            try:
+                _record_span(telemetry, invocation)
+            except Exception as error:  # one that cannot be told hides no other
+                telemetry.report(error)
     return len(died)
 
 
@@ -98,7 +102,7 @@ def _record_span(telemetry: Telemetry, invocation: Invocation) -> None:
     logged_ms = [line.time_ms for line in invocation.logs]
     thrown_ms = [thrown.time_ms for thrown in invocation.exceptions]
     ended_ms = max([invocation.started_ms + invocation.wall_ms, *logged_ms, *thrown_ms])
-    path = shown_path(urlsplit(invocation.url).path)
+    path = _path(invocation.url)
     route = path if HTTP_ROUTE.values and path in HTTP_ROUTE.values else ""
     is_request = invocation.kind == "fetch"
     attributes: dict[str, str | float | bool] = {
@@ -130,6 +134,13 @@ def _record_span(telemetry: Telemetry, invocation: Invocation) -> None:
     span.set_status(StatusCode.ERROR, invocation.outcome)
     _record_logs(telemetry, invocation, span)
     span.end(int(ended_ms * 1e6))
+
+
+def _path(url: str) -> str:
+    try:
+        return shown_path(urlsplit(url).path)
+    except ValueError:  # it is told as it came, whatever came
+        return ""
 
 
 def _record_logs(telemetry: Telemetry, invocation: Invocation, span: Span) -> None:

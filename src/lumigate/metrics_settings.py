@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -25,6 +25,8 @@ class _Environment(BaseModel):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSettings:
     """Build it with `from_environ`."""
+
+    NAMES: ClassVar[frozenset[str]] = frozenset(_Environment.model_fields)
 
     via_shard: bool = True
     fallback: Literal["none", "otlp"] = "none"

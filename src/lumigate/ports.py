@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from lumigate.privacy.sealing import Aead
@@ -37,6 +38,8 @@ __all__ = [
     "SessionObject",
     "StreamInterrupted",
     "Timeout",
+    "VectorIndex",
+    "VectorMatch",
     "VerifyKey",
 ]
 
@@ -137,6 +140,38 @@ class BlobStore(Protocol):
 
     async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
         """A page of the keys that begin with `prefix`, in order, and where the next one begins, if there is one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorMatch:
+    """A vector that is near another, and what was put beside it."""
+
+    id: str
+    values: Sequence[float]
+    metadata: Mapping[str, Any]
+
+
+class VectorIndex(Protocol):
+    """Vectors of one length, found by the cosine (Vectorize); what is written is seen after seconds.
+
+    At most 1,536 numbers; an id and a namespace of 1 to 64 bytes; 10 KiB of metadata. Raises for anything else.
+    """
+
+    async def nearest(
+        self, values: Sequence[float], *, namespace: str, where: Mapping[str, str], limit: int
+    ) -> Sequence[VectorMatch]:
+        """The nearest in the namespace whose metadata say the same as `where`; `limit` is at most 20."""
+        ...
+
+    async def put(
+        self, id: str, values: Sequence[float], *, namespace: str, metadata: Mapping[str, str | int]
+    ) -> None:
+        """Keep a vector, in place of the one that had this id."""
+        ...
+
+    async def delete(self, ids: Sequence[str]) -> None:
+        """Delete at most 1,000; those that are not there are passed over."""
         ...
 
 
@@ -261,6 +296,8 @@ class Ports(Protocol):
     def key_value(self) -> KeyValue | None: ...
     @property
     def blobs(self) -> BlobStore | None: ...
+    @property
+    def vectors(self) -> VectorIndex | None: ...
     @property
     def data_points(self) -> DataPoints | None: ...
     @property

@@ -7,13 +7,13 @@ same isolate closes what has been silent for too long, with its true outcome.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from opentelemetry.trace import StatusCode
 
-from lumigate.catalog import DATA_POINT, OUTCOME, WIDE_EVENT
+from lumigate.catalog import DATA_POINT, OUTCOME, PROBES, VERSION, WIDE_EVENT
 from lumigate.courier import MetricsCourier
 from lumigate.ledger.settlement import settle
 from lumigate.ports import Ports
@@ -46,6 +46,9 @@ class RequestRecorder:
         self._in_progress: dict[str, Scope] = {}
         self._swept_ns = 0
         self._routes_told: set[str] = set()
+        self._version_told = False
+        self._deployed = version.rpartition("+")[2]
+        """The deployed version as Cloudflare names it; without one, the release."""
 
     def begin(self, scope: Scope) -> None:
         """Enter a request into the table, and close those that fell silent."""
@@ -53,7 +56,7 @@ class RequestRecorder:
         self._in_progress[facts.request_id] = scope
         if facts.started_ns - self._swept_ns > self._silent_ns // 4:
             self._swept_ns = facts.started_ns
-            self._sweep(scope)
+            self._attempt(self._sweep, scope)
 
     def _sweep(self, by: Scope) -> None:
         deadline_ns = by.facts.started_ns - self._silent_ns
@@ -61,7 +64,7 @@ class RequestRecorder:
         for scope in silent:
             # Only plain data of the dead request is touched: its ports belong to it and are gone.
             if scope.open_call is not None:
-                scope.open_call.finish("client_abort")
+                self._attempt(scope.open_call.finish, "client_abort")
             self.finish(scope, by.ports, scope.facts.status or 499, "client_abort", "client_abort")
 
     def finish(self, scope: Scope, ports: Ports, status: int, outcome: str, error_code: str) -> None:
@@ -80,8 +83,26 @@ class RequestRecorder:
         self._attempt(self._telemetry.after_request, self._courier.host(ports))
         self._attempt(self._record_own_cost, scope, ended_ns)
 
-    def write_event(self, ports: Ports, values: Mapping[str, Any]) -> None:
-        """One line on the console. Never raises."""
+    def background[**P](
+        self, ports: Ports, work: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Let work go on after the answer. What it measured would otherwise wait for the next request, if one comes."""
+
+        async def reported() -> None:
+            try:
+                await work(*args, **kwargs)
+            finally:
+                self._attempt(self._telemetry.after_request, self._courier.host(ports))
+
+        ports.background(reported())
+
+    def announce(self, ports: Ports, event: str, *, time_ns: int, level: str, **values: Any) -> None:
+        """An event that is no request, as one line on the console. Never raises."""
+        about = {"event": event, "time": rfc3339(time_ns), "level": level}
+        deployed = {"environment": self._environment, "version": self._version}
+        self._write_event(ports, about | deployed | values)
+
+    def _write_event(self, ports: Ports, values: Mapping[str, Any]) -> None:
         self._attempt(lambda: ports.console(build_event(WIDE_EVENT, values)))
 
     def _attempt[**P](self, part: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
@@ -95,7 +116,7 @@ class RequestRecorder:
         """Tell the tenant's ledger what was really used, in the background."""
         reservation, scope.reservation = scope.reservation, None
         if reservation is not None:
-            ports.background(settle(scope, ports, reservation))
+            self.background(ports, settle, scope, ports, reservation)
 
     def _end_span(self, scope: Scope) -> None:
         facts, span = scope.facts, scope.span
@@ -132,9 +153,21 @@ class RequestRecorder:
             for outcome in _OUTCOMES:
                 instruments.outcomes.add(0, {**route, "lumigate.outcome": outcome})
         instruments.outcomes.add(1, {**route, "lumigate.outcome": facts.outcome})
+        if facts.route not in PROBES:
+            self._record_version(scope, overhead_ns)
         if facts.model:
             instruments.request_cost.record(facts.cost_usd, route, span=scope.span)
             instruments.cache_outcomes.add(1, {**route, "lumigate.cache.outcome": facts.cache})
+
+    def _record_version(self, scope: Scope, overhead_ns: int) -> None:
+        """The same by version, for a rollout that compares two."""
+        outcomes, version = scope.instruments.version_outcomes, {VERSION.key: self._deployed}
+        if not self._version_told:
+            self._version_told = True
+            for outcome in _OUTCOMES:
+                outcomes.add(0, {**version, OUTCOME.key: outcome})
+        outcomes.add(1, {**version, OUTCOME.key: scope.facts.outcome})
+        scope.instruments.version_overhead.record(overhead_ns / 1e9, version)
 
     def _record_own_cost(self, scope: Scope, ended_ns: int) -> None:
         """What all of this added to the response. On Workers the clock stands still while the CPU works: waits only."""
@@ -146,7 +179,7 @@ class RequestRecorder:
     def _write(self, scope: Scope, ports: Ports, duration_ns: int) -> None:
         values = self._values(scope, duration_ns)
         self._attempt(self._write_point, ports, values)
-        self.write_event(ports, values)
+        self._write_event(ports, values)
 
     def _values(self, scope: Scope, duration_ns: int) -> dict[str, Any]:
         """Everything that is known of the request, by the catalog's names."""

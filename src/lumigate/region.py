@@ -107,6 +107,8 @@ class ConfinedPorts:
     """The ports of a request that is bound to a region: as they are, but for what keeps something."""
 
     key_value: None = None
+    vectors: None = None
+    """Vectorize has no jurisdictions."""
 
     def __init__(self, ports: Ports, region: str) -> None:
         self.outside = ports

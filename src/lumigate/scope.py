@@ -6,7 +6,7 @@ many requests. `Facts` is plain data, so that a later request can close one that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol
@@ -84,6 +84,10 @@ class Recorder(Protocol):
 
     def finish(self, scope: Scope, ports: Ports, status: int, outcome: str, error_code: str) -> None: ...
 
+    def background[**P](
+        self, ports: Ports, work: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+
 
 @dataclass(slots=True, kw_only=True)
 class Scope:
@@ -98,14 +102,17 @@ class Scope:
     instruments: Instruments
     facts: Facts
     recorder: Recorder
+    body_timeout_seconds: float = 60.0
+    """How long the request may take to arrive whole."""
     open_call: OpenCall | None = None
     caller: Caller | None = None
+    """Who has been let in; None on routes that are open to all."""
     region_source: str = ""
     """Who said that the data must stay in `facts.region`."""
     reservation: Reservation | None = None
     """What the request holds of its tenant's ledger, to be settled when it ends."""
     limit_headers: Mapping[str, str] = field(default_factory=dict)
-    """Who has been let in; None on routes that are open to all."""
+    """What is left of the tenant's limits, for the answer."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -120,13 +127,21 @@ class Scope:
         """Say how the request ended, once: the first to say so is believed. Never raises."""
         self.recorder.finish(self, self.ports, status, outcome, error_code)
 
+    def background[**P](
+        self, work: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Let work go on after the answer; what it measures is exported when it is done."""
+        self.recorder.background(self.ports, work, *args, **kwargs)
+
     def abort(self) -> None:
         """The client has gone: stop the model call and finish. The platform calls it at the hang-up."""
         if self.facts.finished:
             return
-        if self.open_call is not None:
-            self.open_call.abort()
-        self.finish(self.facts.status or 499, "client_abort", "client_abort")
+        try:
+            if self.open_call is not None:
+                self.open_call.abort()
+        finally:  # nobody else will say how it ended
+            self.finish(self.facts.status or 499, "client_abort", "client_abort")
 
     def step(
         self,

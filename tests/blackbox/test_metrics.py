@@ -82,6 +82,34 @@ def test_every_request_is_counted_once(staged: Stage, http: httpx.Client) -> Non
     assert counted() == before + 20
 
 
+def test_requests_are_counted_by_the_version_that_served_them(staged: Stage, http: httpx.Client) -> None:
+    """What a gradual rollout is judged by; probes and scrapes are no part of it."""
+
+    def counted() -> tuple[float, float]:
+        text = scrape(http).text
+        versions = set(re.findall(r'lumigate_version_outcomes_total\{[^}]*faas_version="([^"]+)"', text))
+        assert len(versions) <= 1
+        found = {"faas_version": versions.pop()} if versions else {}
+        return (
+            value(text, "lumigate_version_outcomes_total", lumigate_outcome="refused", **found),
+            value(text, "lumigate_version_overhead_seconds_count", **found),
+        )
+
+    http.get("/v1/models")
+    deadline = time.monotonic() + 10
+    while counted()[0] == 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    before = counted()
+    for _ in range(10):
+        http.get("/v1/models")
+        http.get("/health")
+    while counted()[0] < before[0] + 10 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.3)
+    assert counted() == (before[0] + 10, before[1] + 10)
+
+
 def test_exemplars_lead_to_traces(staged: Stage, http: httpx.Client) -> None:
     answer = http.get("/v1/models")
     trace_id = answer.headers["traceresponse"].split("-")[1]

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.runtime.vectors import MemoryVectors
 from lumigate.cache.policy import TAG_HEADER, TTL_HEADER, Ruling, rule
 from lumigate.cache.settings import CacheRules, CacheSettings
 from lumigate.errors import ConfigurationError, InvalidRequest
 from lumigate.llm.chat import ChatRequest
-from tests.fakes import make_settings, raised_by
+from tests.fakes import FakeKeyValue, fake_ports, make_settings, raised_by
 
 FUNCTION = {"type": "function", "function": {"name": "get_weather", "parameters": {}}}
 
@@ -87,7 +88,7 @@ def test_tags_are_a_few_short_names() -> None:
         ({"tools": "never"}, {}, ""),
         ({}, {"tools": [FUNCTION]}, ""),
         ({}, {"tools": [{"type": "web_search"}]}, "tools"),
-        ({}, {"tools": "junk"}, "tools"),
+        ({}, {"tools": [{"type": 5}]}, "tools"),
         ({"safe_tools": ["web_*"]}, {"tools": [{"type": "web_search"}]}, ""),
         ({"tools": "always"}, {"tools": [{"type": "web_search"}]}, ""),
     ],
@@ -134,12 +135,34 @@ def test_a_route_has_its_own_rules_and_everything_else_of_all() -> None:
         ("CACHE_NEAR_THRESHOLD", "1.5", "CACHE_NEAR_THRESHOLD"),
         ("CACHE_NEAR_EMBEDDING_MODEL", "nobody", "CACHE_NEAR_EMBEDDING_MODEL"),
         ("CACHE_L2_BUDGET_MS", "0", "CACHE_L2_BUDGET_MS"),
+        ("CACHE_NEAR_VECTORS", "perhaps", "CACHE_NEAR_VECTORS"),
+        ("CACHE_NEAR_VECTORS", "true", "needs a model that makes them: CACHE_NEAR_EMBEDDING_MODEL"),
+        ("CACHE_NEAR_VECTORS_BUDGET_MS", "0", "CACHE_NEAR_VECTORS_BUDGET_MS"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(name: str, value: str, named: str) -> None:
     error = raised_by(ConfigurationError, lambda: make_settings(**{name: value}))
     assert error is not None
     assert named in str(error)
+
+
+NEAR = {"CACHE_NEAR_VECTORS": "true", "CACHE_NEAR_EMBEDDING_MODEL": "fast"}
+
+
+def test_vectors_without_near_matches_are_a_mistake_and_one_route_is_enough() -> None:
+    error = raised_by(ConfigurationError, lambda: make_settings(**NEAR))
+    assert "does nothing without CACHE_NEAR_THRESHOLD" in str(error)
+    assert make_settings(**NEAR, CACHE_ROUTES='{"fast": {"near_threshold": 0.8}}').cache.near_vectors
+
+
+@pytest.mark.parametrize("missing", ["vectors", "key_value"])
+def test_vectors_without_the_bindings_they_need_are_a_mistake_that_names_the_binding(missing: str) -> None:
+    there: dict[str, Any] = {"vectors": MemoryVectors(), "key_value": FakeKeyValue()}
+    settings = make_settings(**NEAR, CACHE_NEAR_THRESHOLD="0.8").cache
+    settings.check_stores(fake_ports(**there))
+    error = raised_by(ConfigurationError, settings.check_stores, fake_ports(**there | {missing: None}))
+    assert {"vectors": "VECTORS, a Vectorize index", "key_value": "no binding CACHE"}[missing] in str(error)
+    make_settings().cache.check_stores(fake_ports(vectors=None, key_value=None))
 
 
 def test_the_defaults_are_those_of_the_documents() -> None:

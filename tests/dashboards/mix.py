@@ -206,9 +206,15 @@ class Mix:
             _counted(
                 catalog.LOST_INVOCATIONS,
                 2,
-                **{"lumigate.worker.outcome": "exceededCpu", "lumigate.worker.reported": "no"},
+                **{
+                    "lumigate.worker.outcome": "exceededCpu",
+                    "lumigate.worker.reported": "no",
+                    "faas.version": "v1",
+                },
             ),
             _counted(catalog.IMPORT_FAILURES, 1, **{"lumigate.module": "orjson"}),
+            _counted(catalog.SECRET_READS, 6, **{"lumigate.secret.result": "read"}),
+            _counted(catalog.SECRET_READS, 1, **{"lumigate.secret.result": "failed"}),
             _counted(catalog.DEPLOYS, 3, **{"lumigate.deploy.result": "kept"}),
             _counted(catalog.DEPLOYS, 1, **{"lumigate.deploy.result": "rolled_back"}),
             _counted(

@@ -38,6 +38,10 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("target-rate-interval", "heartbeat"): "one beat a minute: fewer than five minutes say nothing",
     ("target-rate-interval", "evidence"): "an alert's condition counts over the alert's own window",
     ("counter-agg", "beat"): "whether it beats at all, and when it was last seen: `changes` and `timestamp`",
+    (
+        "template-datasource",
+        "vertamedia-clickhouse-datasource",
+    ): "the linter wants the plug-in's id before `_datasource`, and no variable's name may have a hyphen",
     ("template-datasource", "explore.json"): "asks Loki and Tempo, no Prometheus",
     ("template-datasource", "analytics-engine.json"): "asks Analytics Engine, no Prometheus",
     ("template-job", "explore.json"): "logs and traces have a service, not a job",
@@ -67,8 +71,13 @@ def template_datasource(name: str, dashboard: Dashboard) -> Iterator[str]:
     elif (found["type"], found["label"]) != ("datasource", "Prometheus data source"):
         yield "its data source variable is mislabelled"
     for each in variables(dashboard).values():
-        if each["type"] == "datasource" and each["name"] != f"{each['label'].split()[0].lower()}_datasource":
-            yield f"{each['name']} is not named after its label"
+        if each["type"] != "datasource" or (
+            each["name"] == f"{each['query']}_datasource"
+            and each["label"] == f"{each['query'].title()} data source"
+        ):
+            continue
+        if not excepted("template-datasource", each["query"]):
+            yield f"{each['name']} is not named after its plug-in"
 
 
 def template_job(name: str, dashboard: Dashboard) -> Iterator[str]:

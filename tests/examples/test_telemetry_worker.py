@@ -134,7 +134,16 @@ def test_the_page_lists_no_file_that_is_not_needed_and_all_that_are(copied: Path
     }
     assert asked <= have
     beside = {name.rpartition(".")[2] for name in have if name.startswith("lumigate.platform.workers.")}
-    assert beside == {"abort", "clock", "environ", "post", "telemetry"}
+    assert beside == {
+        "abort",
+        "clock",
+        "environ",
+        "headers",
+        "post",
+        "secrets_store",
+        "telemetry",
+        "timeout",
+    }
 
 
 @pytest.fixture(scope="module")

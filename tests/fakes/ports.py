@@ -27,6 +27,7 @@ from lumigate.ports import (
     SessionIndex,
     SessionObject,
     Timeout,
+    VectorIndex,
 )
 from tests.fakes.clock import FakeClock, FakeEntropy
 from tests.fakes.crypto import FakeCrypto
@@ -56,6 +57,7 @@ class FakePorts:
     console: FakeConsole = field(default_factory=FakeConsole)
     key_value: FakeKeyValue | None = field(default_factory=FakeKeyValue)
     blobs: BlobStore | None = None
+    vectors: VectorIndex | None = None
     data_points: FakeDataPoints | None = field(default_factory=FakeDataPoints)
     rate_limit: FakeRateLimit | None = field(default_factory=FakeRateLimit)
     address_limit: FakeRateLimit | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from opentelemetry.trace import SpanKind
 
@@ -32,6 +33,11 @@ class FakeRecorder:
             scope.facts.finished = True
             self.endings.append((status, outcome, error_code))
             scope.span.end()
+
+    def background[**P](
+        self, ports: Ports, work: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        ports.background(work(*args, **kwargs))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -38,8 +38,8 @@ def test_a_stream_may_ask_for_usage() -> None:
     assert parse(stream=True, stream_options={"include_usage": False, "x": 1}).wants_usage is False
 
 
-def test_the_newer_name_of_the_cap_wins() -> None:
-    assert parse(max_tokens=5, max_completion_tokens=7).max_tokens == 7
+def test_the_cap_may_have_either_name() -> None:
+    assert parse(max_tokens=7).max_tokens == parse(max_completion_tokens=7).max_tokens == 7
 
 
 @pytest.mark.parametrize(

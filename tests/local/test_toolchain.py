@@ -45,6 +45,13 @@ def test_node_runs_and_is_recent_enough() -> None:
     assert int(output.removeprefix("v").split(".")[0]) >= toolchain.MINIMUM_NODE
 
 
+def test_package_json_asks_for_the_node_that_the_locked_wrangler_runs_on() -> None:
+    """Whoever installs all of it, to deploy, is told; tests and the bundle check do with `MINIMUM_NODE`."""
+    asked = json.loads((toolchain.ROOT / "package.json").read_text())["engines"]["node"]
+    lock = json.loads((toolchain.ROOT / "package-lock.json").read_text())["packages"]
+    assert asked == lock[""]["engines"]["node"] == lock["node_modules/wrangler"]["engines"]["node"]
+
+
 def test_pyodide_is_the_locked_version() -> None:
     """The folder holds the version that package.json pins exactly."""
     pinned = json.loads((toolchain.ROOT / "package.json").read_text())["dependencies"]["pyodide"]

@@ -74,6 +74,9 @@ def dev(checkout: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yield start
     for process in started:
         if process.poll() is None:
+            process.terminate()  # not killed: it must end what it started
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
             process.kill()
         # What it started may hold its pipes for longer than it lives: nobody waits for that.
         with contextlib.suppress(subprocess.TimeoutExpired):

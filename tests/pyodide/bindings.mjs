@@ -360,6 +360,11 @@ export class Ai {
     }
     return inputs.stream ? response.body : response.json();
   }
+
+  /** It holds nothing. */
+  state() {
+    return {};
+  }
 }
 
 // A refusal during the import is immediate, not a promise nobody may await; and the promise belongs to its invocation.

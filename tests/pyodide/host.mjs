@@ -6,7 +6,8 @@
 // `main` is the entry module's file inside `src`, `bindings` mirrors wrangler.toml:
 //   {kv_namespaces: [{binding}], r2_buckets: [{binding}], analytics_engine_datasets: [{binding}],
 //    ratelimits: [{name, simple: {limit, period}}], durable_objects: [{binding, class_name, sqlite?}], crons: [..],
-//    ai?: {binding, url}, automatic_alarms?: true}; `url` is a server that answers POST /run/{model}
+//    secrets_store_secrets: [{binding, store_id, secret_name}], secrets_stores: {store_id: {name: {value}}}, services: [{binding}],
+//    vectorize?: [{binding, dimensions, metadata_indexes?, delay_ms?}], ai?: {binding, url}, automatic_alarms?: true}; `url` is a server that answers POST /run/{model}
 // `inject` is the path of a JavaScript module whose default export gets the global scope before the interpreter starts.
 //
 // Prints JSON lines on stdout: one {"ready": …}, then the Worker's logs. A failing start exits with 1 and names the rule.
@@ -24,6 +25,8 @@ import { entrypointHelper } from "./runtime/helper.mjs";
 import { Interpreter, LiveProxies } from "./runtime/interpreter.mjs";
 import { emit, log } from "./runtime/log.mjs";
 import { listen } from "./runtime/server.mjs";
+import { VectorizeIndexImpl } from "./vectorize.mjs";
+import { SecretsStoreSecret, service } from "./services.mjs";
 
 const DEFAULT_CF = { country: "DE", colo: "FRA", continent: "EU", city: "Frankfurt", timezone: "Europe/Berlin", asn: 64512, httpProtocol: "HTTP/1.1" };
 const DEFAULT_FLAGS = { enable_request_signal: true, python_request_headers_preserve_commas: true };
@@ -34,15 +37,22 @@ function makeEnv(runtime, vars, declared) {
     ...(declared.r2_buckets ?? []).map(({ binding }) => [binding, new R2Bucket()]),
     ...(declared.analytics_engine_datasets ?? []).map(({ binding }) => [binding, new AnalyticsEngineDataset()]),
     ...(declared.ratelimits ?? []).map(({ name, binding, simple }) => [name ?? binding, new Ratelimit(simple)]),
+    ...(declared.vectorize ?? []).map(({ binding, ...index }) => [binding, new VectorizeIndexImpl(index)]),
     ...(declared.ai ? [[declared.ai.binding, new Ai(declared.ai.url)]] : []),
   ];
   runtime.namespaces = (declared.durable_objects ?? []).map((object) => [
     object.binding, new DurableObjectNamespace(runtime, object),
   ]);
-  runtime.inspectable = [...bindings, ...runtime.namespaces];
+  runtime.secretsStores = declared.secrets_stores ?? {};
+  const secrets = (declared.secrets_store_secrets ?? []).map((secret) => new SecretsStoreSecret(runtime.secretsStores, secret));
+  const fetchers = [
+    ...(declared.services ?? []).map(({ binding }) => [binding, service()]),
+    ...secrets.map(({ binding, fetcher }) => [binding, fetcher]),
+  ];
+  runtime.inspectable = [...bindings, ...runtime.namespaces, ...secrets.map((secret) => [secret.binding, secret])];
   runtime.crons = declared.crons ?? [];
   runtime.automaticAlarms = declared.automatic_alarms ?? true;
-  return { ...vars, ...Object.fromEntries(runtime.inspectable) };
+  return { ...vars, ...Object.fromEntries([...bindings, ...runtime.namespaces, ...fetchers]) };
 }
 
 async function main() {

@@ -233,9 +233,10 @@ def test_scheduled_runs_to_the_end_of_its_background_work(serving: PyodideHost) 
     assert "no luck" in failed["error"]
 
 
-def test_tail_gets_the_events(serving: PyodideHost) -> None:
+def test_tail_gets_the_events_as_objects_of_the_runtime(serving: PyodideHost) -> None:
+    """No dicts: what has no value is JavaScript's null, or undefined, which Python knows as None."""
     assert serving.control("tail", events=[{"outcome": "exceededCpu"}]) == {"outcome": "ok"}
-    assert serving.state()["bindings"]["KV"]["tail"]["text"] == "['exceededCpu']"
+    assert serving.state()["bindings"]["KV"]["tail"]["text"] == "[('exceededCpu', jsnull, None)]"
 
 
 def test_the_control_channel_is_no_route_of_the_worker(serving: PyodideHost, client: httpx.Client) -> None:

@@ -65,6 +65,23 @@ def test_every_span_tells_which_deployment_it_is_of(host: PyodideHost, collector
     assert {attributes(resource)["service.version"] for resource in resources} == {wanted}
 
 
+def test_requests_are_counted_by_the_deployment_that_served_them(
+    host: PyodideHost, collector: Collector
+) -> None:
+    """By its id alone, as wrangler and the rollout name it."""
+    assert httpx.get(f"{host.url}/v1/models").status_code == 401
+
+    def versions(found: Collector) -> set[str]:
+        return {
+            attributes(point)["faas.version"]
+            for metric in found.metrics()
+            if metric.name == "lumigate.version.outcomes"
+            for point in metric.sum.data_points
+        }
+
+    assert collector.wait_for(versions) == {"22222222-2222-2222-2222-222222222222"}
+
+
 def test_a_request_leaves_no_proxy_behind(host: PyodideHost) -> None:
     """A leaked proxy keeps its Python objects alive for as long as the isolate lives."""
     with httpx.Client(base_url=host.url) as client:
@@ -153,7 +170,12 @@ def test_the_tail_worker_tells_of_requests_that_died(collector: Collector) -> No
     assert attributes(span)["lumigate.worker.outcome"] == "exceededMemory"
     assert span.parent_span_id.hex() == "00f067aa0ba902b7"
     assert [event.name for event in span.events] == ["exception"]
-    collector.wait_for(lambda c: "lumigate.worker.lost_invocations" in metric_names(c))
+    lost = "lumigate.worker.lost_invocations"
+    collector.wait_for(lambda c: lost in metric_names(c))
+    points = [
+        point for metric in collector.metrics() if metric.name == lost for point in metric.sum.data_points
+    ]
+    assert {attributes(point)["faas.version"] for point in points} == {"v7"}
     collector.wait_for(lambda c: any(path == "/v1/logs" for path, _, _ in c.requests))
 
 

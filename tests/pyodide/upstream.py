@@ -1,4 +1,4 @@
-"""A small HTTP server that behaves and misbehaves as the tests ask; it counts what is open."""
+"""A small HTTP server that behaves and misbehaves as the tests ask."""
 
 import json
 import threading
@@ -13,10 +13,10 @@ class Upstream:
     """Serves on the loopback while the context is entered."""
 
     def __init__(self) -> None:
-        self.open = 0
-        self.most_open = 0
+        self.most_together = 0
         self.dropped = threading.Event()
-        self._lock = threading.Lock()
+        self._together_now = 0
+        self._changed = threading.Condition()
         upstream = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,17 +30,11 @@ class Upstream:
                 query = {name: values[-1] for name, values in parse_qs(url.query).items()}
                 length = int(self.headers.get("content-length") or 0)
                 body = self.rfile.read(length)
-                with upstream._lock:
-                    upstream.open += 1
-                    upstream.most_open = max(upstream.most_open, upstream.open)
                 try:
                     getattr(upstream, f"_{url.path.strip('/')}")(self, query, body)
                 except (BrokenPipeError, ConnectionResetError):
                     upstream.dropped.set()
                     self.close_connection = True
-                finally:
-                    with upstream._lock:
-                        upstream.open -= 1
 
             do_POST = do_PUT = do_HEAD = do_GET  # noqa: N815 - names the base class looks for
 
@@ -76,8 +70,23 @@ class Upstream:
         time.sleep(float(query.get("s", "0.2")))
         self._answer(handler, b"slow")
 
+    def _meet(self, handler: BaseHTTPRequestHandler, query: dict[str, str], body: bytes) -> None:
+        """Answer once `n` have been here together, and after a while in which one more could come."""
+        with self._changed:
+            self._together_now += 1
+            self.most_together = max(self.most_together, self._together_now)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self.most_together >= int(query["n"]), timeout=10)
+        time.sleep(0.1)
+        with self._changed:  # before the answer: whoever gets it may send the next
+            self._together_now -= 1
+        self._answer(handler, b"met")
+
     def _redirect(self, handler: BaseHTTPRequestHandler, query: dict[str, str], body: bytes) -> None:
         self._answer(handler, b"", status=302, location="/echo")
+
+    def _named(self, handler: BaseHTTPRequestHandler, query: dict[str, str], body: bytes) -> None:
+        self._answer(handler, b"{}", 200, **{query["name"]: "odd"})
 
     def _reset(self, handler: BaseHTTPRequestHandler, query: dict[str, str], body: bytes) -> None:
         handler.close_connection = True

@@ -70,7 +70,7 @@ def test_a_sloth_spec_becomes_openslo(spec: Path, tmp_path: Path) -> None:
     availability = promises["requests-availability"]
     assert availability.percent == "99.9%"
     assert availability.period == 28 * 86_400
-    assert availability.labels == {"owner": "myteam", "category": "availability"}
+    assert availability.labels == {"owner": "myteam"}, "alerting.labels are on alerts only, as Sloth has it"
     assert {name: p.policy for name, p in promises.items()} == {
         "requests-availability": "page-only",
         "requests-latency": "page-and-ticket",
@@ -99,6 +99,29 @@ def test_rules_are_built_from_it_under_sloths_names_as_well(spec: Path, tmp_path
         "slo:period_error_budget_remaining:ratio",
         "sloth_slo_info",
     }
+
+
+def test_records_bear_the_labels_that_sloth_puts_on_them(spec: Path, tmp_path: Path) -> None:
+    """As `sloth generate` (0.12.0) wrote them for this spec; `sloth_version` says who recorded."""
+    folder, out = tmp_path / "specs", tmp_path / "out"
+    assert main(["slo", "import", str(spec), "--out", str(folder)]) == 0
+    assert main(["slo", "build", "--specs", str(folder), "--out", str(out), "--names", "sloth"]) == 0
+    content = yaml.safe_load((out / "prometheus/requests-availability.rules.yaml").read_text())
+    found = {
+        rule["record"]: rule["labels"]
+        for rule in content["groups"][0]["rules"]
+        if "sloth_id" in rule.get("labels", {}) and "record" in rule
+    }
+    common = {
+        "owner": "myteam",
+        "sloth_id": "myservice-requests-availability",
+        "sloth_service": "myservice",
+        "sloth_slo": "requests-availability",
+    }
+    info = {"sloth_mode": "cli-gen-prom", "sloth_spec": "prometheus/v1", "sloth_objective": "99.9"}
+    assert found["sloth_slo_info"] == {**common, **info, "sloth_version": "lumigate"}
+    assert found["slo:sli_error:ratio_rate5m"] == {**common, "sloth_window": "5m"}
+    assert found["slo:error_budget:ratio"] == common
 
 
 def test_the_numbers_are_those_that_happened(spec: Path, tmp_path: Path) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
 
 from lumigate.api.admin import Body, PlainText, asking_the_store, key_value, read_body
 from lumigate.errors import InvalidRequest
-from lumigate.http.routing import Endpoint
 from lumigate.http.types import Response, json_response
 from lumigate.llm.operator import LONGEST_SECONDS, REFRESH_NS, read_avoided, write_avoided
 from lumigate.llm.router import Router
 from lumigate.scope import Scope
 
-PROVIDERS_ROUTE = "/admin/providers"
 _SPREAD_SECONDS = 60 + REFRESH_NS // 1_000_000_000
 """KV says a minute (https://developers.cloudflare.com/kv/concepts/how-kv-works/); then isolates read again."""
 
@@ -27,7 +25,7 @@ class _Word(Body):
     avoid_seconds: Annotated[int, Field(ge=0, le=LONGEST_SECONDS)]
 
 
-class Providers:
+class AdminProviders:
     """The providers that the routing table names."""
 
     def __init__(self, router: Router) -> None:
@@ -67,14 +65,3 @@ class Providers:
             }
             for name in self._names
         ]
-
-
-def provider_routes(
-    router: Router,
-) -> Mapping[tuple[str, str], Endpoint[Callable[[Scope], Awaitable[Response]]]]:
-    """For the table of the gateway."""
-    providers = Providers(router)
-    return {
-        ("GET", PROVIDERS_ROUTE): Endpoint(template=PROVIDERS_ROUTE, handler=providers.show),
-        ("POST", PROVIDERS_ROUTE): Endpoint(template=PROVIDERS_ROUTE, handler=providers.say),
-    }

@@ -10,7 +10,6 @@ Both answer some at a time: `more` and `cursor` say to ask again. Tokens stay va
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -25,18 +24,15 @@ from lumigate.cache.tiers import TieredCache
 from lumigate.config import Settings
 from lumigate.errors import InvalidRequest
 from lumigate.http.paths import parameter
-from lumigate.http.routing import Endpoint
 from lumigate.http.types import Response, json_response
 from lumigate.region import everywhere
 from lumigate.scope import Scope
 from lumigate.sessions.ids import owner_of
 from lumigate.sessions.subjects import export_sessions, forget_sessions
 
-ROUTE = "/admin/subjects/{subject}"
+SUBJECT_ROUTE = "/admin/subjects/{subject}"
 _KEY = "key:"
 _MAX_QUERY_CHARS = 4096
-
-type Handler = Callable[[Scope], Awaitable[Response]]
 
 
 class AdminSubjects:
@@ -120,21 +116,9 @@ class AdminSubjects:
         self._keys.changed(record)
 
 
-def subject_routes(
-    settings: Settings, cache: TieredCache, keys: ApiKeys
-) -> Mapping[tuple[str, str], Endpoint[Handler]]:
-    """For the gateway's table."""
-    subjects = AdminSubjects(settings, cache, keys)
-    handlers: dict[tuple[str, str], Handler] = {
-        ("GET", ROUTE): subjects.export,
-        ("DELETE", ROUTE): subjects.forget,
-    }
-    return {where: Endpoint(template=ROUTE, handler=handler) for where, handler in handlers.items()}
-
-
 def _named(scope: Scope) -> tuple[str, str, int]:
     """Tenant, subject and cursor. Raises `InvalidRequest`."""
-    subject = parameter(ROUTE, scope.request.path, "subject")
+    subject = parameter(SUBJECT_ROUTE, scope.request.path, "subject")
     query: dict[str, list[Any]] = {}
     if len(scope.request.query) <= _MAX_QUERY_CHARS:
         query = parse_qs(scope.request.query)

@@ -7,7 +7,7 @@ a model said, and fall back to a stale answer where no model says anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from lumigate.ledger.settlement import settle
 from lumigate.llm.call import ModelCall
 from lumigate.llm.chat import ChatRequest
 from lumigate.ports import Ports
-from lumigate.scope import Facts, Scope, fail_span
+from lumigate.scope import Facts, Recorder, Scope, fail_span
 
 type AskAnew = Callable[[Scope, Asked], Awaitable[None]]
 """Asks a model, and keeps what it says."""
@@ -139,7 +139,7 @@ class CachedAnswers:
         )
         if self._revalidating.take(asked.key, facts, now_ns):
             again = replace(asked, asked_ns=now_ns, fallback=None)
-            scope.ports.background(self._ask_anew(scope, facts, again, ask_anew))
+            scope.background(self._ask_anew, scope, facts, again, ask_anew)
 
     async def _ask_anew(self, scope: Scope, facts: Facts, asked: Asked, ask_anew: AskAnew) -> None:
         span = scope.tracer.start_span(
@@ -153,7 +153,7 @@ class CachedAnswers:
             scope,
             span=span,
             facts=facts,
-            recorder=_Silent(),
+            recorder=_Silent(scope.recorder),
             open_call=None,
             reservation=None,
             limit_headers={},
@@ -185,8 +185,16 @@ class CachedAnswers:
 class _Silent:
     """Nobody is told how a revalidation ended but its own span and counter."""
 
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
     def finish(self, scope: Scope, ports: Ports, status: int, outcome: str, error_code: str) -> None:
         scope.facts.finished = True
+
+    def background[**P](
+        self, ports: Ports, work: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        self._recorder.background(ports, work, *args, **kwargs)
 
 
 def _replay(scope: Scope, asked: Asked, found: Found) -> Response | None:

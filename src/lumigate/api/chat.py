@@ -18,13 +18,13 @@ from lumigate.http.body import read_json_object
 from lumigate.http.types import Response
 from lumigate.ledger.admission import Admission
 from lumigate.llm.call import ModelCall
-from lumigate.llm.chat import ChatRequest
+from lumigate.llm.chat import CHAT, ChatRequest
 from lumigate.llm.dialects import Dialect, Writer
 from lumigate.llm.dialects.openai import OPENAI_DIALECT
 from lumigate.llm.dispatch import Dispatcher
 from lumigate.llm.relay import StreamRelay
 from lumigate.llm.router import Router
-from lumigate.privacy.guard import PrivacyGuard, RestoringDialect
+from lumigate.privacy.guard import PrivacyGuard
 from lumigate.scope import Scope
 
 
@@ -40,7 +40,7 @@ class ChatCompletions:
         self._router = router
         self._dispatcher = Dispatcher(settings, router)
         self._admission = Admission(settings)
-        self._guard = PrivacyGuard(settings.privacy_policy)
+        self._guard = PrivacyGuard(settings.privacy_policy, settings.privacy_answers)
         self._models = ModelPolicy(settings.auth.policy, settings.models)
 
     async def __call__(self, scope: Scope) -> Response:
@@ -59,9 +59,9 @@ class ChatCompletions:
 
         answered_by = f"{chat.operation} {chat.dialect} {policy} {self._guard.policy}"
         chat, tokens = self._guard.check(scope, chat)
-        writer = self._dialect if tokens is None else RestoringDialect(self._dialect, tokens)
+        writer = self._guard.writer(scope, chat, self._dialect, tokens)
 
-        any_form = self._dialect is OPENAI_DIALECT
+        any_form = chat.operation == CHAT  # vectors have one form
         asked = self._cached.ask(scope, chat, body, answered_by, any_form=any_form) if cached else None
         if asked is not None:
 

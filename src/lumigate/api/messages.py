@@ -10,6 +10,8 @@ from lumigate.llm.dialects.anthropic import ANTHROPIC_DIALECT
 from lumigate.llm.router import Router
 from lumigate.scope import Scope
 
+MESSAGES_ROUTE = "/v1/messages"
+
 
 class Messages:
     """The handler. Their clients look for the request's id under a name of its own."""

@@ -1,4 +1,4 @@
-"""The embedding of a prompt, from a model of the routing table: what confirms near matches of the cache.
+"""The embedding of a prompt, from a model of the routing table: what confirms and finds near matches of the cache.
 
 On Cloudflare that may be Workers AI, elsewhere any provider that has embeddings. It goes the way of every model call,
 privacy policy included, under a trace of its own; it never fails the request that it is for.
@@ -6,7 +6,10 @@ privacy policy included, under a trace of its own; it never fails the request th
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 from opentelemetry.trace import Link
 
@@ -20,7 +23,7 @@ from lumigate.llm.provider import mapping, sequence
 from lumigate.llm.router import Router
 from lumigate.ports import Ports
 from lumigate.privacy.guard import PrivacyGuard
-from lumigate.scope import Scope, fail_span
+from lumigate.scope import Recorder, Scope, fail_span
 
 
 class PromptEmbedder:
@@ -51,7 +54,7 @@ class PromptEmbedder:
             scope,
             span=span,
             facts=facts,
-            recorder=_Silent(),
+            recorder=_Silent(scope.recorder),
             open_call=None,
             reservation=None,
             limit_headers={},
@@ -61,13 +64,17 @@ class PromptEmbedder:
         except Exception as error:  # a second opinion that nobody gives
             fail_span(span, error)
             return None
+        except asyncio.CancelledError:  # it takes longer than whoever asked can wait
+            if own.open_call is not None:
+                own.open_call.abort()
+            raise
         finally:
             scope.facts.cost_usd += facts.cost_usd
             scope.facts.upstream_ns = facts.upstream_ns
             span.end()
             if own.reservation is not None:
                 scope.facts.settled_usd += facts.cost_usd
-                scope.ports.background(settle(own, own.ports, own.reservation))
+                scope.background(settle, own, own.ports, own.reservation)
 
     async def _embedding(self, own: Scope, text: str) -> tuple[float, ...] | None:
         settings = self._settings
@@ -87,5 +94,13 @@ class PromptEmbedder:
 class _Silent:
     """How the call ended is told by its own span."""
 
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
     def finish(self, scope: Scope, ports: Ports, status: int, outcome: str, error_code: str) -> None:
         scope.facts.finished = True
+
+    def background[**P](
+        self, ports: Ports, work: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        self._recorder.background(ports, work, *args, **kwargs)

@@ -1,10 +1,12 @@
 """What may be sent to a session, validated at the edge."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    FailFast,
     Field,
     StrictBool,
     StrictInt,
@@ -14,10 +16,13 @@ from pydantic import (
 )
 
 from lumigate.errors import InvalidRequest
+from lumigate.http.body import check_members
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 Alias = Annotated[StrictStr, Field(min_length=1, max_length=256)]
 KEY_CHARS = 255
+MAX_SAID = 200
+"""Messages of a conversation that is handed over as it is."""
 
 
 class _Strict(BaseModel):
@@ -50,7 +55,9 @@ class NewMessage(_Strict):
     """`POST /sessions/{id}/messages`: what is said, as one text or as messages of which the last is the user's."""
 
     content: Annotated[StrictStr, Field(min_length=1)] | None = None
-    messages: Annotated[tuple[SaidBefore, ...], Field(min_length=1, max_length=200)] | None = None
+    messages: (
+        Annotated[tuple[SaidBefore, ...], Field(min_length=1, max_length=MAX_SAID), FailFast()] | None
+    ) = None
     code: Code | None = None
     model: Alias | None = None
     temperature: Annotated[float, Field(ge=0, le=2, strict=True)] | None = None
@@ -73,8 +80,19 @@ class NewMessage(_Strict):
         return ({"role": "user", "content": self.content or ""},)
 
 
+def _check_members(body: Mapping[str, Any]) -> None:
+    """Every member that is not known would be told of."""
+    inner = [("code", body.get("code"))]
+    if isinstance(said := body.get("messages"), list):
+        inner += [(f"messages.{index}", message) for index, message in enumerate(said[:MAX_SAID])]
+    for where, value in inner:
+        if isinstance(value, dict):
+            check_members(value, where)
+
+
 def validated[B: BaseModel](kind: type[B], body: dict[str, Any]) -> B:
     """Raises `InvalidRequest` naming the first field that is wrong."""
+    _check_members(body)
     try:
         return kind.model_validate(body)
     except ValidationError as error:

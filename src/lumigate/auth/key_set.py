@@ -111,7 +111,7 @@ class KeySet:
             and now_s - self._tried_s >= REFRESH_RETRY_SECONDS
         ):
             self._fetching_until_s = now_s + FETCH_LEASE_SECONDS
-            scope.ports.background(self._refresh(scope))
+            scope.background(self._refresh, scope)
 
     async def _refresh(self, scope: Scope) -> None:
         """Outlives its request, so it is a trace of its own."""

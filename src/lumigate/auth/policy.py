@@ -15,6 +15,9 @@ from lumigate.scope import Scope
 ADMIN_SCOPE = "admin"
 ADMIN_PREFIX = "/admin/"
 
+_PART_OF: Mapping[str, str] = {"/v1/models/{model}": "/v1/models"}
+"""Routes that tell a part of what another does, and ask for the same unless a rule of their own says otherwise."""
+
 
 class RoutePolicy:
     """Scopes by route, named by its template. Built from settings; pure."""
@@ -27,7 +30,10 @@ class RoutePolicy:
                     f"POLICY.routes.{route[:64]}", "is no route that asks who is calling"
                 )
         self._required: Mapping[str, tuple[str, ...]] = {
-            route: (*((ADMIN_SCOPE,) if route.startswith(ADMIN_PREFIX) else ()), *rules.routes.get(route, ()))
+            route: (
+                *((ADMIN_SCOPE,) if route.startswith(ADMIN_PREFIX) else ()),
+                *rules.routes.get(route, rules.routes.get(_PART_OF.get(route, route), ())),
+            )
             for route in routes
         }
 

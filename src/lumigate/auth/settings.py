@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -153,6 +153,8 @@ class _Environment(Frozen):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthSettings:
     """Build it with `from_environ`. `api_key_peppers`: the first is for new keys, all are tried for old ones."""
+
+    NAMES: ClassVar[frozenset[str]] = frozenset(_Environment.model_fields)
 
     issuers: tuple[TrustedIssuer, ...] = ()
     leeway_seconds: float = 30

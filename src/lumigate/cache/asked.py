@@ -44,6 +44,8 @@ class Asked:
     stream: bool
     wants_usage: bool
     near: NearQuery | None = None
+    embedding: tuple[float, ...] | None = None
+    """Of the prompt, once a model has said it."""
     fallback: Found | None = None
     """A stale answer, for the case that asking fails."""
 

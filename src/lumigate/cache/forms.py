@@ -1,7 +1,8 @@
 """A cached answer in the form that is asked for: a stream as a whole answer, a whole answer as a stream.
 
-Canonical form only (OpenAI's words); what is not understood gives None, and the model is asked. A stream that is
-replayed to someone who wants its usage told, and was kept without, gets it from what the cache knows.
+Canonical form here (OpenAI's words), Anthropic's in `anthropic_forms`; what is not understood gives None, and the model
+is asked. A stream that is replayed to someone who wants its usage told, and was kept without, gets it from what the
+cache knows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lumigate import strict_json
+from lumigate.cache.anthropic_forms import as_events, as_message, is_anthropics
 from lumigate.cache.entry import Entry
 from lumigate.http.sse import event_data, split_events
 from lumigate.llm.canonical import DONE_EVENT, encode
@@ -23,6 +25,8 @@ _WORDS = frozenset({"content", "refusal", "reasoning_content", "reasoning", "arg
 
 def body_for(entry: Entry, *, stream: bool, wants_usage: bool) -> bytes | None:
     """The entry's bytes as the caller asked for them; those it was kept as where that is the same."""
+    if entry.is_stream != stream and is_anthropics(entry):
+        return as_events(entry) if stream else as_message(entry)
     if entry.is_stream != stream:
         return as_stream(entry, wants_usage=wants_usage) if stream else as_whole(entry)
     if not stream or entry.usage == wants_usage:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from lumigate.cache.breaker import TierBreaker
+from lumigate.cache.counted_breaker import CountedBreaker
 from lumigate.cache.entry import Entry
 from lumigate.cache.key import store_key
 from lumigate.cache.settings import KV_FLOOR_SECONDS
@@ -72,23 +72,23 @@ class LowerTier:
         self.name = name
         self._budget_seconds = budget_ms / 1e3
         self._keys = keys
-        self.breaker = TierBreaker()
+        self.breaker = CountedBreaker(name)
 
     async def read(self, scope: Scope, namespace: str, key: str, step: Step) -> tuple[str, Entry | None]:
         """What the tier says: a hit may be stale, which is for the caller to see."""
         store = store_of(self.name, scope.ports)
         if store is None:
             return MISS, None
-        if not self._admitted(scope):
+        if not self.breaker.admits(scope):
             return SKIPPED, None
         try:
             async with scope.ports.timeout(self._budget_seconds):
                 data = await store.get(store_key(namespace, key))
         except Exception as error:  # a tier that fails, in whatever way, must not fail the request
             fail_span(step.span, error)
-            self._failed(scope)
+            self.breaker.failed(scope)
             return ERROR, None
-        self._succeeded(scope)
+        self.breaker.succeeded(scope)
         if data is None:
             return MISS, None
         try:
@@ -116,17 +116,17 @@ class LowerTier:
         `packed` is what `pack` makes of it, for whoever has it already.
         """
         store = store_of(self.name, scope.ports)
-        if store is None or not self._admitted(scope):
+        if store is None or not self.breaker.admits(scope):
             return SKIPPED
         try:
             data = await self.pack(scope, namespace, entry) if packed is None else packed
             async with scope.ports.timeout(max(5.0, 4 * self._budget_seconds)):  # nobody waits for a write
                 await store.put(store_key(namespace, key), data, ttl_seconds)
         except Exception:
-            self._failed(scope)
+            self.breaker.failed(scope)
             result = ERROR
         else:
-            self._succeeded(scope)
+            self.breaker.succeeded(scope)
             result = STORED
             scope.instruments.cache_bytes.add(
                 len(data), {"lumigate.cache.tier": self.name, "lumigate.cache.flow": "written"}
@@ -135,28 +135,6 @@ class LowerTier:
             1, {"lumigate.cache.tier": self.name, "lumigate.cache.write": result}
         )
         return result
-
-    # --- the breaker ------------------------------------------------------------------------------------------------
-
-    def _admitted(self, scope: Scope) -> bool:
-        now_ns = scope.clock.now_ns()
-        before = self.breaker.state(now_ns)
-        admitted = self.breaker.admits(now_ns)
-        if admitted and before == "half_open":
-            self._count(scope, "half_open")
-        return admitted
-
-    def _succeeded(self, scope: Scope) -> None:
-        if self.breaker.succeeded():
-            self._count(scope, "closed")
-
-    def _failed(self, scope: Scope) -> None:
-        if self.breaker.failed(scope.clock.now_ns()):
-            self._count(scope, "open")
-
-    def _count(self, scope: Scope, state: str) -> None:
-        labels = {"lumigate.cache.tier": self.name, "lumigate.cache.breaker": state}
-        scope.instruments.cache_breaker_changes.add(1, labels)
 
     # --- sealing ----------------------------------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class PurgeMarks:
                     known.reading_until_ns, known.retry_ns
                 ):
                     known.reading_until_ns = now_ns + _RETRY_NS
-                    scope.ports.background(self._read(scope, name))
+                    scope.background(self._read, scope, name)
         return all(known.read_ns for known in places)
 
     def add(self, namespace: str, mark: str, epoch_ns: int) -> None:

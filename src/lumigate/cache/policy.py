@@ -67,7 +67,7 @@ def rule(rules: CacheRules, chat: ChatRequest, headers: Mapping[str, str], *, lo
         reason="no-cache" if no_cache else "",
         ttl_seconds=kept_seconds,
         max_age_seconds=max_age,
-        keeps_tool_calls=rules.tools == "always" or _all_safe(rules, chat.body.get("tools")),
+        keeps_tool_calls=rules.tools == "always" or _all_safe(rules, _as_it_came(chat).get("tools")),
         tags=tags,
     )
 
@@ -80,12 +80,17 @@ def _uncacheable(rules: CacheRules, chat: ChatRequest) -> str:
         return "temperature"
     if chat.stream and not rules.streams:
         return "stream"
-    body = chat.native or chat.body
+    body = _as_it_came(chat)
     if rules.tools == "always" or not (tools := body.get("tools")):
         return ""
     if rules.tools == "never":
         return "tools"
     return "" if _all_local(rules, tools) else "tools"
+
+
+def _as_it_came(chat: ChatRequest) -> Mapping[str, Any]:
+    """The request in the caller's words: canonical form may not be able to say all of it."""
+    return chat.body if chat.native is None else chat.native
 
 
 def _all_local(rules: CacheRules, tools: Any) -> bool:
@@ -107,7 +112,8 @@ def _all_safe(rules: CacheRules, tools: Any) -> bool:
 
 
 def _tool_name(tool: Any) -> str:
-    function = tool.get("function") if isinstance(tool, dict) else None
+    """OpenAI's stand inside a function, Anthropic's do not."""
+    function = tool.get("function", tool) if isinstance(tool, dict) else None
     name = function.get("name") if isinstance(function, dict) else None
     return name if isinstance(name, str) else ""
 

@@ -14,14 +14,19 @@ from typing import Any
 from lumigate.cache.key import short_hash, store_key, store_prefix
 from lumigate.cache.lower import L2, L3
 from lumigate.cache.marks import ALL, EVERYONE, KEY, MODEL, TAG, Stores, mark_of, write_mark
+from lumigate.cache.near.register import delete_vector, erase_vectors
+from lumigate.cache.settings import MAX_TTL_SECONDS
 from lumigate.cache.tiers import TieredCache
 from lumigate.ports import BlobStore, KeyValue
-from lumigate.region import everywhere
+from lumigate.region import everywhere, outside
 from lumigate.scope import Scope
 
 ERASED_A_CALL = 200
 """Each deletion is a request of the platform, of which an invocation has a limited number."""
 _MARGIN_SECONDS = 3600
+_SECOND = 1_000_000_000
+_VECTORS_SECONDS = MAX_TTL_SECONDS
+"""As far ahead as a vector's day may be: it was written under the settings of its time, not under those of now."""
 _COUNTED = 1000
 
 
@@ -62,6 +67,9 @@ class Purger:
         )
         for region in regions:  # what lies there knows of nothing outside
             await purge_stores(region.ports, target, now_ns=now_ns, lifetime_seconds=lifetime_seconds)
+        if target.kind == KEY and here.ports.vectors is not None:
+            now_s = now_ns // _SECOND
+            await delete_vector(here.ports.vectors, target.name, now_s, _VECTORS_SECONDS)
         cache.marks.add(place, mark, epoch_ns)
         scope.instruments.cache_purges.add(1, {"lumigate.cache.purge": target.told_as})
         return cache.drop_purged()
@@ -74,7 +82,16 @@ class Purger:
         for own in everywhere(scope):
             here, left = await erase_stores(own.ports, namespace)
             erased, more = erased + here, more or left
-        return erased, more
+        return erased, await self._erase_vectors(scope, namespace) or more
+
+    async def _erase_vectors(self, scope: Scope, namespace: str) -> bool:
+        """Delete what a vector index has of a namespace, on or off as it may be by now; whether there is more."""
+        ports = outside(scope.ports)
+        if ports.vectors is None or ports.key_value is None:
+            return False
+        now_s = scope.clock.now_ns() // _SECOND
+        _, more = await erase_vectors(ports.key_value, ports.vectors, namespace, now_s, _VECTORS_SECONDS)
+        return more
 
     async def stats(self, scope: Scope, namespace: str | None) -> dict[str, Any]:
         """What this isolate knows, and with a namespace how much lies in the tiers below (counted to a thousand)."""

@@ -6,11 +6,12 @@ there leaves out is what the settings say for all. Times of 0 turn a feature off
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from lumigate.errors import ConfigurationError
+from lumigate.ports import Ports
 from lumigate.setting_forms import json_if_text, split
 
 KV_FLOOR_SECONDS = 60
@@ -79,7 +80,9 @@ class _Environment(BaseModel):
     CACHE_SAFE_TOOLS: Names = ()
     CACHE_NEAR_THRESHOLD: Share | None = None
     CACHE_NEAR_EMBEDDING_MODEL: Annotated[str, Field(max_length=256)] = ""
-    CACHE_NEAR_EMBEDDING_THRESHOLD: Share = 0.92
+    CACHE_NEAR_EMBEDDING_THRESHOLD: Share = 0.85
+    CACHE_NEAR_VECTORS: bool = False
+    CACHE_NEAR_VECTORS_BUDGET_MS: Annotated[float, Field(ge=1, le=60_000)] = 500
     CACHE_ROUTES: Annotated[dict[str, dict[str, Any]], BeforeValidator(json_if_text)] = Field(
         default_factory=dict
     )
@@ -107,13 +110,17 @@ _RULE_SETTINGS: Mapping[str, str] = {
 class CacheSettings:
     """Build it with `from_environ`."""
 
+    NAMES: ClassVar[frozenset[str]] = frozenset(_Environment.model_fields)
+
     l1_bytes: int = 10 * 1024 * 1024
     l2_budget_ms: float = 250
     l3_budget_ms: float = 500
     stampede_ms: float = 2000
     purge_seen_seconds: float = 30
     near_embedding_model: str = ""
-    near_embedding_threshold: float = 0.92
+    near_embedding_threshold: float = 0.85
+    near_vectors: bool = False
+    near_vectors_budget_ms: float = 500
     rules: CacheRules = field(default_factory=CacheRules)
     routes: Mapping[str, CacheRules] = field(default_factory=dict)
 
@@ -134,6 +141,8 @@ class CacheSettings:
             purge_seen_seconds=read.CACHE_PURGE_SEEN_SECONDS,
             near_embedding_model=read.CACHE_NEAR_EMBEDDING_MODEL,
             near_embedding_threshold=read.CACHE_NEAR_EMBEDDING_THRESHOLD,
+            near_vectors=read.CACHE_NEAR_VECTORS,
+            near_vectors_budget_ms=read.CACHE_NEAR_VECTORS_BUDGET_MS,
             rules=CacheRules(**rules),
             routes={alias: _route(alias, rules, own) for alias, own in read.CACHE_ROUTES.items()},
         )
@@ -145,6 +154,22 @@ class CacheSettings:
                 raise ConfigurationError("CACHE_ROUTES", f"{alias[:64]!r} is no name of MODELS")
         if self.near_embedding_model and self.near_embedding_model not in aliases:
             raise ConfigurationError("CACHE_NEAR_EMBEDDING_MODEL", "is no name of MODELS")
+        if self.near_vectors and not self.near_embedding_model:
+            raise ConfigurationError(
+                "CACHE_NEAR_VECTORS", "needs a model that makes them: CACHE_NEAR_EMBEDDING_MODEL"
+            )
+        if self.near_vectors and all(
+            rules.near_threshold is None for rules in (self.rules, *self.routes.values())
+        ):
+            raise ConfigurationError("CACHE_NEAR_VECTORS", "does nothing without CACHE_NEAR_THRESHOLD")
+
+    def check_stores(self, ports: Ports) -> None:
+        """Raise `ConfigurationError` for what is switched on and has no binding to work with."""
+        for wanted, there in (("VECTORS, a Vectorize index", ports.vectors), ("CACHE", ports.key_value)):
+            if self.near_vectors and there is None:
+                raise ConfigurationError(
+                    "CACHE_NEAR_VECTORS", f"is on, and wrangler.toml has no binding {wanted}"
+                )
 
     def rules_of(self, alias: str) -> CacheRules:
         return self.routes.get(alias, self.rules)

@@ -59,9 +59,7 @@ class TieredCache:
         # Longer than anyone waits: who is asking may take longer, and others need not ask as well.
         self.flights = Flights(_LEASE_FACTOR * settings.stampede_ms / 1e3)
         self.refusals = Refusals()
-        self.near = NearMatches(
-            keys=keys, budget_ms=settings.l2_budget_ms, cosine_threshold=settings.near_embedding_threshold
-        )
+        self.near = NearMatches.of(settings, keys)
 
     def longest_seconds(self, rules: CacheRules, ports: Ports) -> int:
         """How long the slowest tier there is keeps an answer."""
@@ -241,7 +239,7 @@ class TieredCache:
                 record_write(scope, tier.name, REFUSED)
             return
         if any(self._bound(scope.ports)) or asked.near is not None:
-            scope.ports.background(self._write_below(scope, asked, entry))
+            scope.background(self._write_below, scope, asked, entry)
 
     def refuse(self, scope: Scope, asked: Asked, error: UpstreamRefused) -> None:
         """Remember for seconds that the provider found fault with the request."""
@@ -272,7 +270,7 @@ class TieredCache:
         kv = self.lower[0]
         if tier == L3 and has_store(L2, scope.ports) and entry.size <= asked.rules.max_entry_bytes:
             ttl_seconds = _ttl(asked.rules, L2, entry, scope)
-            scope.ports.background(kv.write(scope, asked.namespace, asked.key, entry, ttl_seconds))
+            scope.background(kv.write, scope, asked.namespace, asked.key, entry, ttl_seconds)
 
     def _put_in_memory(self, scope: Scope, asked: Asked, entry: Entry) -> None:
         stored = self.memory.put(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -43,6 +43,7 @@ class _Environment(BaseModel):
     MAX_URL_BYTES: Annotated[int, Field(ge=256, le=PLATFORM_URL_BYTES)] = 8 * 1024
     MAX_HEADER_BYTES: Annotated[int, Field(ge=1024, le=PLATFORM_HEADER_BYTES)] = 32 * 1024
     MAX_HEADERS: Annotated[int, Field(ge=16, le=1000)] = 128
+    BODY_TIMEOUT_SECONDS: Annotated[float, Field(ge=0.1, le=3600, allow_inf_nan=False)] = 60
     CORS_ORIGINS: Annotated[tuple[str, ...], BeforeValidator(split), AfterValidator(_origins)] = ()
     CORS_CREDENTIALS: bool = False
     CORS_MAX_AGE_SECONDS: Annotated[int, Field(ge=0, le=86_400)] = 600
@@ -54,9 +55,12 @@ class _Environment(BaseModel):
 class HttpSettings:
     """Build it with `from_environ`."""
 
+    NAMES: ClassVar[frozenset[str]] = frozenset(_Environment.model_fields)
+
     max_url_bytes: int = 8 * 1024
     max_header_bytes: int = 32 * 1024
     max_headers: int = 128
+    body_timeout_seconds: float = 60
     cors_origins: tuple[str, ...] = ()
     cors_credentials: bool = False
     cors_max_age_seconds: int = 600

@@ -8,11 +8,10 @@ request reserves before its model call and settles after it. `Book` and what it 
 from lumigate.ledger.book import Book, Kind, Refusal
 from lumigate.ledger.limits import LimitTable, TenantLimits
 from lumigate.ledger.service import LedgerService
-from lumigate.ledger.store import Execute, LedgerStore, SqlStore
+from lumigate.ledger.store import LedgerStore, SqlStore
 
 __all__ = [
     "Book",
-    "Execute",
     "Kind",
     "LedgerService",
     "LedgerStore",

@@ -20,7 +20,7 @@ from lumigate.ledger.limits import NANO, TenantLimits, limits_of
 from lumigate.ledger.refusals import refusal
 from lumigate.ledger.settlement import Reservation
 from lumigate.ledger.wire import Decision, read_decision, reserve_text, usage_text
-from lumigate.llm.chat import ChatRequest
+from lumigate.llm.chat import EMBEDDINGS, ChatRequest
 from lumigate.llm.router import Target
 from lumigate.scope import Scope, Step
 
@@ -53,7 +53,11 @@ class Admission:
             _still_there(scope)
             prices = [target.prices for target in targets]
             hedged = self._hedges and len(targets) > 1
-            await self._reserve(scope, limits, estimate(chat, prices, limits, hedged=hedged))
+            beyond = 0
+            if chat.native is None and chat.operation != EMBEDDINGS:
+                beyond = max((t.provider.beyond_the_cap(t.route, chat.body) for t in targets), default=0)
+            ask = estimate(chat, prices, limits, hedged=hedged, beyond_the_cap=beyond)
+            await self._reserve(scope, limits, ask)
             _still_there(scope)
 
     async def admit_hit(self, scope: Scope) -> None:

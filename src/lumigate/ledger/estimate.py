@@ -18,18 +18,25 @@ _SAFETY = 2
 
 
 def estimate(
-    chat: ChatRequest, prices: Sequence[Prices | None], limits: TenantLimits, *, hedged: bool = False
+    chat: ChatRequest,
+    prices: Sequence[Prices | None],
+    limits: TenantLimits,
+    *,
+    hedged: bool = False,
+    beyond_the_cap: int = 0,
 ) -> Ask:
-    """For a model call. `prices` are those of all candidates; `hedged`: two of them may be asked at once."""
+    """For a model call. `prices` are those of all candidates; `hedged`: two of them may be asked at once.
+
+    `beyond_the_cap` is what an answer of theirs may have over the caller's cap.
+    """
     prompt = chat.prompt_tokens_estimate
-    answers = chat.body.get("n")
-    answers = answers if type(answers) is int and answers > 0 else 1
+    answers = chat.answers
     if chat.operation == EMBEDDINGS:
         output = counted = 0
     elif chat.max_tokens is not None:
-        output = counted = chat.max_tokens * answers
+        output = counted = (chat.max_tokens + beyond_the_cap) * answers
     else:
-        output = ASSUMED_OUTPUT_TOKENS * answers
+        output = (ASSUMED_OUTPUT_TOKENS + beyond_the_cap) * answers
         # Without a cap it is a guess, and must not keep out for ever what would fit.
         limit = limits.tokens_per_minute
         counted = output if limit is None else max(0, min(output, limit - prompt))

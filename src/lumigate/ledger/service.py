@@ -14,7 +14,7 @@ from lumigate import strict_json
 from lumigate.ledger import snapshot
 from lumigate.ledger.book import Ask, Book, Ceilings, Kind
 from lumigate.ledger.period import Period
-from lumigate.ledger.store import Execute, LedgerStore, SqlStore
+from lumigate.ledger.store import LedgerStore, SqlStore
 from lumigate.ledger.window import SlidingWindow
 from lumigate.ledger.wire import (
     Decision,
@@ -25,6 +25,7 @@ from lumigate.ledger.wire import (
     read_usage,
     settled_text,
 )
+from lumigate.sql import Execute
 from lumigate.telemetry.host import Clock
 
 COMPACT_ENTRIES = 1000

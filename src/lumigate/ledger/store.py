@@ -6,20 +6,15 @@ Statements are safe one by one: whatever instant the process dies at, what lies 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
+
+from lumigate.sql import Execute
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS ledger_entries (number INTEGER PRIMARY KEY, body TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS ledger_snapshot"
     " (id INTEGER PRIMARY KEY, position INTEGER NOT NULL, body TEXT NOT NULL)",
 )
-
-
-class Execute(Protocol):
-    """Run one statement with `?` parameters (integers below 2**53, texts), return its rows as sequences."""
-
-    def __call__(self, sql: str, /, *parameters: int | str) -> Iterable[Sequence[Any]]: ...
 
 
 class LedgerStore(Protocol):

@@ -7,9 +7,6 @@ reader of the answer, the relay of the stream, or the disconnect of the client.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
-from urllib.parse import urlsplit
 
 from opentelemetry.trace import SpanKind
 
@@ -24,11 +21,13 @@ from lumigate.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from lumigate.llm.call_attributes import answer_attributes, request_attributes
 from lumigate.llm.capture import Capture
 from lumigate.llm.captured import Captured
 from lumigate.llm.chat import CHAT, EMBEDDINGS, ChatRequest
 from lumigate.llm.health import BreakerState, Health
-from lumigate.llm.provider import Answer, BadAnswer, Call, mapping
+from lumigate.llm.own_secrets import masked
+from lumigate.llm.provider import Answer, BadAnswer, Call
 from lumigate.llm.providers import NATIVE
 from lumigate.llm.router import Target
 from lumigate.ports import FetchError, FetchResponse
@@ -78,7 +77,7 @@ class ModelCall:
         model = target.route.model
         self._model_labels = target.labels
         self._labels = {"gen_ai.operation.name": chat.operation, **self._model_labels}
-        self._asked = _request_attributes(scope, chat, target)
+        self._asked = request_attributes(scope, chat, target)
         self.span = scope.tracer.start_span(
             f"{chat.operation} {model}",
             kind=SpanKind.CLIENT,
@@ -175,7 +174,9 @@ class ModelCall:
             body = await self._response.read(limit_bytes)
             if body is None:
                 raise UpstreamBadAnswer(name, f"it is larger than {limit_bytes} bytes")
+            body = self.clean(body)
             if self._chat.operation == EMBEDDINGS:
+                self.answer.model = self.target.route.model  # most say no name; who does is believed
                 wanted = self._chat.body.get("encoding_format") == "base64"
                 body = self.provider.read_embeddings(body, self.answer, base64=wanted)
             else:
@@ -198,6 +199,13 @@ class ModelCall:
             raise
         self.finish("ok")
         return body
+
+    def clean(self, data: bytes) -> bytes:
+        """What the provider said, without its own credentials."""
+        cleaned = masked(data, self.target.secrets)
+        if cleaned is not data:
+            self.span.set_attribute("lumigate.llm.secret_masked", True)
+        return cleaned
 
     async def _refusal(self, response: FetchResponse) -> LumigateError:
         """What an answer other than 200 means for the caller."""
@@ -276,7 +284,7 @@ class ModelCall:
 
         self._tell_health(result, error, elapsed_ns)
         labels, instruments, span = self._labels, scope.instruments, self.span
-        told = _answer_attributes(answer)
+        told = answer_attributes(answer)
         if self.captured:
             self.captured.tell(scope.logger, self._labels | self._asked | told)
         if answer.finish_reasons:  # a list by itself: it would make all of them take the long way
@@ -350,49 +358,3 @@ class ModelCall:
                 "lumigate.llm.breaker.state": state,
             }
             self.scope.instruments.llm_breaker_transitions.add(1, labels)
-
-
-def _request_attributes(scope: Scope, chat: ChatRequest, target: Target) -> dict[str, Any]:
-    conversation = _conversation(scope, chat)
-    optional = (
-        ("gen_ai.conversation.id", conversation),
-        ("session.id", conversation),
-        ("user.id", scope.facts.subject_hash or None),
-        ("gen_ai.request.max_tokens", chat.max_tokens),
-        ("gen_ai.request.temperature", chat.temperature),
-        ("gen_ai.request.top_p", chat.top_p),
-    )
-    return {
-        "gen_ai.request.stream": chat.stream,
-        "server.address": _host(target.access.base_url),
-        **{name: value for name, value in optional if value is not None},
-    }
-
-
-@lru_cache(maxsize=64)
-def _host(base_url: str) -> str:
-    return urlsplit(base_url).hostname or ""
-
-
-def _conversation(scope: Scope, chat: ChatRequest) -> str | None:
-    """The session, or the conversation where the caller names it: a header, or `metadata.conversation_id`."""
-    if scope.facts.conversation_id:
-        return scope.facts.conversation_id
-    named = scope.headers.get("x-conversation-id") or mapping(chat.body.get("metadata")).get(
-        "conversation_id"
-    )
-    return named[:128] if isinstance(named, str) and named else None
-
-
-def _answer_attributes(answer: Answer) -> dict[str, Any]:
-    optional = (
-        ("gen_ai.response.id", answer.id or None),
-        ("gen_ai.response.model", answer.model or None),
-        ("gen_ai.response.finish_reasons", answer.finish_reasons or None),
-        ("gen_ai.usage.input_tokens", answer.input_tokens),
-        ("gen_ai.usage.output_tokens", answer.output_tokens),
-        ("gen_ai.usage.cache_read.input_tokens", answer.cache_read_tokens or None),
-        ("gen_ai.usage.cache_creation.input_tokens", answer.cache_write_tokens or None),
-        ("gen_ai.usage.reasoning.output_tokens", answer.reasoning_tokens or None),
-    )
-    return {name: value for name, value in optional if value is not None}

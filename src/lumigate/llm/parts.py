@@ -1,7 +1,7 @@
 """Reading the messages of a canonical request: text, images, files, tool calls.
 
-What no provider could understand raises `InvalidRequest` with the place it stands at; nothing the caller wrote is
-quoted back.
+What no provider could understand raises `InvalidRequest` with the place it stands at, what only OpenAI's would
+`UnsupportedByProvider`; nothing the caller wrote is quoted back but a type's name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lumigate import strict_json
-from lumigate.errors import InvalidRequest
+from lumigate.errors import InvalidRequest, UnsupportedByProvider
 
 type Message = Mapping[str, Any]
 
@@ -26,6 +26,11 @@ class Media:
     media_type: str = ""
     data: str = ""
     url: str = ""
+
+
+def _only_openai(what: str, where: str) -> UnsupportedByProvider:
+    """Not the caller's fault as long as one of the candidates is OpenAI's."""
+    return UnsupportedByProvider("A provider other than openai", what, param=where)
 
 
 def parts_of(message: Message, where: str) -> list[Mapping[str, Any]]:
@@ -87,6 +92,8 @@ def file_of(part: Mapping[str, Any], where: str) -> tuple[Media, str]:
     """The document of a `file` part (as data) and its name."""
     file = part.get("file")
     data = file.get("file_data") if isinstance(file, dict) else None
+    if isinstance(file, dict) and isinstance(file.get("file_id"), str):
+        raise _only_openai("files that lie at the provider", f"{where}.file.file_id")
     if not isinstance(file, dict) or not isinstance(data, str):
         raise InvalidRequest("only files sent as data (file_data) can be passed on", param=f"{where}.file")
     name = file.get("filename")
@@ -109,6 +116,8 @@ def tool_calls_of(message: Message, where: str) -> list[Mapping[str, Any]]:
     if not isinstance(calls, list):
         raise InvalidRequest("must be a list", param=f"{where}.tool_calls")
     for index, call in enumerate(calls):
+        if isinstance(call, dict) and call.get("type") == "custom":
+            raise _only_openai("calls of custom tools", f"{where}.tool_calls.{index}")
         function = call.get("function") if isinstance(call, dict) else None
         named = isinstance(function, dict) and isinstance(function.get("name"), str)
         if not named or not isinstance(call.get("id"), str):
@@ -140,6 +149,8 @@ def functions_of(body: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
     functions: list[tuple[str, Mapping[str, Any]]] = []
     for index, tool in enumerate(tools):
         where = f"tools.{index}"
+        if isinstance(tool, dict) and isinstance(kind := tool.get("type"), str) and kind != "function":
+            raise _only_openai(f"tools of the type '{kind[:64]}'", where)
         function = tool.get("function") if isinstance(tool, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise InvalidRequest("must be a function with a name", param=where)
@@ -152,6 +163,8 @@ def functions_of(body: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]
 
 def chosen_function(choice: Any) -> str:
     """The name in a `tool_choice` that asks for one function."""
+    if isinstance(choice, dict) and choice.get("type") in ("allowed_tools", "custom"):
+        raise _only_openai(f"a tool choice of the type '{choice['type']}'", "tool_choice")
     function = choice.get("function") if isinstance(choice, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise InvalidRequest("must be none, auto, required or a function's name", param="tool_choice")

@@ -12,14 +12,30 @@ _CHARS_A_TOKEN = 4
 _TOKENS_A_MESSAGE = 4
 _TOKENS_A_PART = 1000
 """Of a picture and the like."""
+_ALSO_READ = ("tools", "functions", "response_format", "prediction")
+"""What a model reads, and is paid for, beside the messages."""
 
 
 def prompt_tokens(body: Mapping[str, Any]) -> int:
     """Of a canonical request, for a chat or for embeddings."""
     tokens = sum(_part_tokens(part) for part in _parts(body))
-    if tools := body.get("tools"):
-        tokens += _text_tokens(str(tools))
+    for name in _ALSO_READ:
+        if given := body.get(name):
+            tokens += _text_tokens(str(given))
     return tokens
+
+
+def prompt_tokens_in(value: Any) -> int:
+    """Of a request in words that canonical form cannot say: all text that it holds, and a flat number for data."""
+    if isinstance(value, str):
+        return _text_tokens(value)
+    if isinstance(value, list):
+        return sum(map(prompt_tokens_in, value))
+    if isinstance(value, dict):
+        if value.get("type") == "base64":
+            return _TOKENS_A_PART
+        return sum(map(prompt_tokens_in, value.values()))
+    return 0
 
 
 def _parts(body: Mapping[str, Any]) -> Iterator[Any]:

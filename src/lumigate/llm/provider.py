@@ -79,6 +79,10 @@ class Provider(Protocol):
         """Raises `UnsupportedByProvider` for what this provider cannot do, `InvalidRequest` for what nobody can."""
         ...
 
+    def beyond_the_cap(self, route: ModelRoute, body: Mapping[str, Any]) -> int:
+        """Tokens that an answer may have over the caller's cap, because the provider counts thoughts apart."""
+        ...
+
     def read_answer(self, body: bytes, answer: Answer) -> bytes:
         """Learn from an answer; give it in canonical form. Raises `BadAnswer`."""
         ...

@@ -118,6 +118,7 @@ class StreamRelay:
         block = self._splitter.feed(chunk)
         if not block:
             return b""
+        block = self._call.clean(block)
         facts = self._scope.facts
         if not self._begun:
             self._begun = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from lumigate import strict_json
@@ -14,6 +14,7 @@ from lumigate.llm.chat import EMBEDDINGS, ChatRequest
 from lumigate.llm.geography import GeographicPolicy
 from lumigate.llm.health import Health
 from lumigate.llm.operator import OperatorWord
+from lumigate.llm.own_secrets import own_secrets
 from lumigate.llm.pricing import ASSUMED_OUTPUT_TOKENS, Prices, prices_of
 from lumigate.llm.provider import Provider
 from lumigate.llm.providers import CONVENTIONAL_NAMES, PROVIDERS
@@ -37,11 +38,21 @@ class Target:
     access: ProviderAccess
     provider: Provider
     prices: Prices | None = None
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    """What its answers may not quote."""
 
     @property
     def name(self) -> str:
         """`provider/model`: what a candidate is known by."""
         return f"{self.route.provider}/{self.route.model}"
+
+    def answer_tokens(self, chat: ChatRequest) -> int:
+        """What may come out of it at most for this request; a guess where the request sets no cap."""
+        if chat.operation == EMBEDDINGS:
+            return 0
+        # A request in Anthropic's own words has its thoughts inside its cap.
+        beyond = self.provider.beyond_the_cap(self.route, chat.body) if chat.native is None else 0
+        return ((chat.max_tokens or ASSUMED_OUTPUT_TOKENS) + beyond) * chat.answers
 
     @property
     def labels(self) -> dict[str, str]:
@@ -165,8 +176,9 @@ class Router:
         if ceiling_usd is None:
             return targets
         prompt = chat.prompt_tokens_estimate
-        output = 0 if chat.operation == EMBEDDINGS else chat.max_tokens or ASSUMED_OUTPUT_TOKENS
-        bounds = [0.0 if t.prices is None else t.prices.bound_usd(prompt, output) for t in targets]
+        bounds = [
+            0.0 if t.prices is None else t.prices.bound_usd(prompt, t.answer_tokens(chat)) for t in targets
+        ]
         within = [t for t, bound_usd in zip(targets, bounds, strict=True) if bound_usd <= ceiling_usd]
         if not within:
             raise CostCeilingExceeded(min(bounds), ceiling_usd)
@@ -220,4 +232,11 @@ class Router:
 
 def _target(alias: str, route: ModelRoute, access: ProviderAccess) -> Target:
     provider = PROVIDERS[access.api]
-    return Target(alias=alias, route=route, access=access, provider=provider, prices=prices_of(route))
+    return Target(
+        alias=alias,
+        route=route,
+        access=access,
+        provider=provider,
+        prices=prices_of(route),
+        secrets=own_secrets(access),
+    )

@@ -17,6 +17,10 @@ from lumigate.llm.provider import Answer, BadAnswer
 
 MAX_INPUTS = 2048
 """OpenAI's bound on the texts of one request."""
+MAX_TOKENS = 300_000
+"""OpenAI's bound on the tokens of one request."""
+_TOKENS = 2**31
+"""No vocabulary has as many."""
 
 
 def check_input(body: Mapping[str, Any]) -> None:
@@ -24,14 +28,18 @@ def check_input(body: Mapping[str, Any]) -> None:
     given = body.get("input")
     if isinstance(given, str) and given:
         return
+    if isinstance(given, list) and given and len(given) <= MAX_TOKENS and all(map(_is_token, given)):
+        return  # one text, as tokens
     if not isinstance(given, list) or not given or len(given) > MAX_INPUTS:
         raise InvalidRequest(f"must be text or a list of 1 to {MAX_INPUTS} texts", param="input")
     for index, item in enumerate(given):
-        tokens = isinstance(item, int) or (
-            isinstance(item, list) and item and all(type(t) is int for t in item)
-        )
+        tokens = isinstance(item, list) and item and all(map(_is_token, item))
         if not tokens and not (isinstance(item, str) and item):
             raise InvalidRequest("must be text that is not empty", param=f"input.{index}")
+
+
+def _is_token(value: Any) -> bool:
+    return type(value) is int and 0 <= value < _TOKENS
 
 
 def texts_of(access: ProviderAccess, body: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,8 @@ from lumigate.privacy.chat_texts import map_answer_texts
 from lumigate.privacy.stream import StreamRestorer
 from lumigate.privacy.tokens import TokenTable
 
-_TEXTS = ("content", "refusal")
+_THOUGHTS = ("reasoning_content", "reasoning")
+_TEXTS = ("content", "refusal", *_THOUGHTS)
 
 
 def restore_answer(answer: Mapping[str, Any], tokens: TokenTable) -> Mapping[str, Any]:
@@ -53,6 +54,8 @@ class ChunkRestorer:
         for name in _TEXTS:
             if isinstance(delta.get(name), str):
                 changed[name] = self._stream(index, name).feed(delta[name])
+        if delta.get("content") or delta.get("tool_calls"):  # it has thought: the rest of that comes before
+            self._end_thoughts(index, changed)
         calls = delta.get("tool_calls")
         if isinstance(calls, list):
             changed["tool_calls"] = [self._call(index, call) for call in calls]
@@ -77,6 +80,12 @@ class ChunkRestorer:
                 delta[key] = (delta.get(key) or "") + rest
             else:
                 _add_arguments(delta, key, rest)
+
+    def _end_thoughts(self, index: int, delta: dict[str, Any]) -> None:
+        streams = self._streams.get(index, {})
+        for name in _THOUGHTS:
+            if name in streams and (rest := streams.pop(name).end()):
+                delta[name] = (delta.get(name) or "") + rest
 
     def _stream(self, index: int, key: str | int) -> StreamRestorer:
         """The stream of a text, by its name, or of a tool call's arguments, by its number."""

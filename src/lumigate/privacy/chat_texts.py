@@ -1,14 +1,17 @@
 """Where a chat body and an answer hold text, and the same body with other text there. Nothing else is touched.
 
-Texts are the string contents and text parts of messages, refusals, a predicted output, and the arguments of tool and
-function calls, which are JSON. A body is not changed: what changes is copied, what does not is shared. A thing of an
-unexpected shape is passed over; validation is not done here.
+Texts are the string contents and text parts of messages, refusals, thoughts, a predicted output, what says who the
+end user is, and the arguments of tool and function calls, which are JSON. A body is not changed: what changes is
+copied, what does not is shared. A thing of an unexpected shape is passed over; validation is not done here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+
+_ABOUT_THE_USER = ("user", "safety_identifier", "prompt_cache_key")
+"""Names that applications give their users; an e-mail address more often than not."""
 
 type Rewrite = Callable[[str], str | None]
 """From a text to the one in its place; None keeps it."""
@@ -17,7 +20,15 @@ type Rewrite = Callable[[str], str | None]
 def map_texts(body: Mapping[str, Any], *, plain: Rewrite, arguments: Rewrite) -> Mapping[str, Any]:
     """A request's body with its texts rewritten."""
     walk = _Walk(plain, arguments)
-    changed: Mapping[str, Any] = walk.members(body, {"messages": walk.messages, "prediction": walk.message})
+    changed: Mapping[str, Any] = walk.members(
+        body,
+        {
+            "messages": walk.messages,
+            "prediction": walk.message,
+            "metadata": walk.values,
+            **dict.fromkeys(_ABOUT_THE_USER, walk.text),
+        },
+    )
     return changed
 
 
@@ -47,17 +58,19 @@ class _Walk:
             value,
             {
                 "content": self._content,
-                "refusal": self._text,
+                "refusal": self.text,
+                "reasoning_content": self.text,
+                "reasoning": self.text,
                 "tool_calls": lambda calls: self.each(calls, self._tool_call),
                 "function_call": self._function,
             },
         )
 
     def _content(self, value: Any) -> Any:
-        return self.each(value, self._part) if isinstance(value, list) else self._text(value)
+        return self.each(value, self._part) if isinstance(value, list) else self.text(value)
 
     def _part(self, value: Any) -> Any:
-        return self.members(value, {"text": self._text, "refusal": self._text})
+        return self.members(value, {"text": self.text, "refusal": self.text})
 
     def _tool_call(self, value: Any) -> Any:
         return self.members(value, {"function": self._function, "custom": self._custom})
@@ -66,10 +79,16 @@ class _Walk:
         return self.members(value, {"arguments": self._json})
 
     def _custom(self, value: Any) -> Any:
-        return self.members(value, {"input": self._text})
+        return self.members(value, {"input": self.text})
 
-    def _text(self, value: Any) -> Any:
+    def text(self, value: Any) -> Any:
         return _rewritten(value, self._plain)
+
+    def values(self, value: Any) -> Any:
+        """Labels that were put on the request."""
+        if not isinstance(value, Mapping):
+            return value
+        return self.members(value, dict.fromkeys(value, self.text))
 
     def _json(self, value: Any) -> Any:
         return _rewritten(value, self._arguments)

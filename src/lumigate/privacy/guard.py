@@ -15,10 +15,11 @@ from lumigate import strict_json
 from lumigate.errors import PersonalDataRefused
 from lumigate.http.sse import event_data, split_events
 from lumigate.llm.chat import EMBEDDINGS, ChatRequest
-from lumigate.llm.dialects import Dialect, Outlet
+from lumigate.llm.dialects import Outlet, Writer
 from lumigate.privacy.answers import ChunkRestorer, restore_answer
 from lumigate.privacy.detect import detect
-from lumigate.privacy.mask import Policy, Redaction, mask, redact_chat
+from lumigate.privacy.mask import AnswerPolicy, Policy, Redaction, mask, redact_chat
+from lumigate.privacy.masking import MaskingWriter
 from lumigate.privacy.tokens import TokenTable
 from lumigate.scope import Scope
 
@@ -29,18 +30,21 @@ _REDACTED = "redacted"
 class PrivacyGuard:
     """One an isolate."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, answers: AnswerPolicy = AnswerPolicy.OFF) -> None:
         self._policy = policy
+        self._masks_answers = answers is AnswerPolicy.MASK
 
     @property
     def policy(self) -> str:
         """Part of every cache key: another policy may give another answer."""
-        return self._policy.value
+        return f"{self._policy.value} masked" if self._masks_answers else self._policy.value
 
     def check(self, scope: Scope, chat: ChatRequest) -> tuple[ChatRequest, TokenTable | None]:
         """The request as it may go out, and what puts values back into its answer. Raises `PersonalDataRefused`."""
         if self._policy is Policy.OFF:
-            return chat, None
+            # Answers are masked in canonical form.
+            masked = self._masks_answers and chat.operation != EMBEDDINGS
+            return replace(chat, dialect=_REDACTED, native=None) if masked else chat, None
         with scope.step("privacy.check", attributes={"lumigate.privacy.policy": self._policy.value}) as step:
             redaction = self._redact(chat)
             found = sum(redaction.counts.values())
@@ -52,6 +56,13 @@ class PrivacyGuard:
                 raise PersonalDataRefused(tuple(sorted(kind.value for kind in redaction.counts)))
         clean = replace(chat, body=redaction.body, dialect=_REDACTED, native=None)
         return clean, redaction.tokens if self._policy is Policy.TOKENS and len(redaction.tokens) else None
+
+    def writer(self, scope: Scope, chat: ChatRequest, door: Writer, tokens: TokenTable | None) -> Writer:
+        """The way out of a front door: what the model said is masked, then the caller's own values are put back."""
+        writer = door if tokens is None else RestoringDialect(door, tokens)
+        if self._masks_answers and chat.operation != EMBEDDINGS:
+            writer = MaskingWriter(writer, scope, tokens)
+        return writer
 
     def _redact(self, chat: ChatRequest) -> Redaction:
         if chat.operation != EMBEDDINGS:
@@ -75,7 +86,7 @@ class PrivacyGuard:
 class RestoringDialect:
     """A front door whose answers get their values back before they are written in its words."""
 
-    def __init__(self, inner: Dialect, tokens: TokenTable) -> None:
+    def __init__(self, inner: Writer, tokens: TokenTable) -> None:
         self._inner = inner
         self._tokens = tokens
 

@@ -28,6 +28,17 @@ class Policy(StrEnum):
     BLOCK = "block"
 
 
+class AnswerPolicy(StrEnum):
+    """What is done about personal data in what a model says."""
+
+    OFF = "off"
+    MASK = "mask"
+
+
+type Put = Callable[[Finding, str], str]
+"""From a finding and its text to what stands in its place."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redaction:
     """A chat body as it may go out, and what was found in it. `tokens` puts the values back into the answer."""
@@ -52,7 +63,7 @@ def mark(finding: Finding, _value: str = "") -> str:
     return f"[{finding.kind}]"
 
 
-def replace(text: str, findings: Sequence[Finding], put: Callable[[Finding, str], str]) -> str:
+def replace(text: str, findings: Sequence[Finding], put: Put) -> str:
     """The text with `put(finding, its text)` in the place of each finding; the findings are in order."""
     if not findings:
         return text
@@ -98,7 +109,7 @@ def redact_chat(body: Mapping[str, Any], policy: Policy) -> Redaction:
     return Redaction(body=redacted, counts=dict(counts), blocked=False, tokens=tokens)
 
 
-def _replace_in_json(text: str, findings: Sequence[Finding], put: Callable[[Finding, str], str]) -> str:
+def _replace_in_json(text: str, findings: Sequence[Finding], put: Put) -> str:
     """A number that is a finding becomes a string, so that the text stays JSON."""
     strings = json_text.strings_in(text)
     at = 0

@@ -188,7 +188,3 @@ class Sealer:
             )
         except AeadRejected:
             raise CannotOpen("rejected") from None
-
-    def is_stale(self, sealed: bytes) -> bool:
-        """Whether a value was sealed with an older key, and should be sealed again. Raises `CannotOpen`."""
-        return Envelope.parse(sealed).key_id != self._ring.current

@@ -7,6 +7,7 @@ the word in progress, and numbers in groups, since any of them may become a find
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from lumigate.privacy.detect import CONTEXT_CHARS, blanked, detect_folded
 from lumigate.privacy.fold import DASHES, fold
@@ -75,17 +76,19 @@ class StreamMasker:
     where it is recognised by one of its parts.
     """
 
-    __slots__ = ("_before", "_folded", "_text")
+    __slots__ = ("_before", "_folded", "_rewrite", "_text")
 
-    def __init__(self) -> None:
+    def __init__(self, rewrite: Callable[[str, list[Finding]], str] | None = None) -> None:
         self._before = ""  # folded and gone out, for what the words before a finding say
         self._text = ""
         self._folded = ""
+        self._rewrite = rewrite or _marked
+        """Writes what goes out, given what was found in it; each piece of the text is given to it once, in order."""
 
-    def feed(self, delta: str) -> str:
-        """What can go out now."""
+    def feed(self, delta: str, searched: str | None = None) -> str:
+        """What can go out now. `searched` is as long, and looked at in the place of the delta."""
         self._text += delta
-        self._folded += fold(delta)
+        self._folded += fold(delta if searched is None else searched)
         out = self._take(self._certain_to())
         while (first := _SEGMENT.match(self._folded)) and first.end() > MAX_HELD_CHARS:
             out += self._take(self._forced_cut())
@@ -93,7 +96,7 @@ class StreamMasker:
         return out
 
     def end(self) -> str:
-        """What was still held back."""
+        """What was still held back. If more comes, what went before is still known."""
         return self._take(len(self._text))
 
     def _certain_to(self) -> int:
@@ -136,8 +139,8 @@ class StreamMasker:
         found = [finding for finding in detect_folded(known) if finding.start >= shift]
         # As in the whole text, a word inside a key says nothing about what comes after it.
         self._before = blanked(known, [it for it in found if it.kind in _CREDENTIALS])[-CONTEXT_CHARS:]
-        return replace(out, [Finding(it.kind, it.start - shift, it.end - shift) for it in found], _mark)
+        return self._rewrite(out, [Finding(it.kind, it.start - shift, it.end - shift) for it in found])
 
 
-def _mark(finding: Finding, _: str) -> str:
-    return mark(finding)
+def _marked(text: str, findings: list[Finding]) -> str:
+    return replace(text, findings, mark)

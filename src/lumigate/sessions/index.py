@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lumigate.sessions.settings import SessionSettings
-from lumigate.sessions.store import SqlDatabase
+from lumigate.sql import SqlDatabase
 from lumigate.telemetry.host import Clock
 
 _TABLE = (

@@ -12,8 +12,9 @@ from typing import Any
 
 from lumigate.sessions.bounds import first_kept
 from lumigate.sessions.settings import SessionSettings
-from lumigate.sessions.store import Record, SessionStore, SqlDatabase
+from lumigate.sessions.store import Record, SessionStore
 from lumigate.sessions.turnstile import Lease, Line, is_held
+from lumigate.sql import SqlDatabase
 from lumigate.telemetry.host import Clock
 
 MISSING: Mapping[str, Any] = {"status": "missing"}

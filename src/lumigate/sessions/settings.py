@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,6 +27,8 @@ class _Environment(BaseModel):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
     """Build it with `from_environ`."""
+
+    NAMES: ClassVar[frozenset[str]] = frozenset(_Environment.model_fields)
 
     idle_seconds: int = 86_400
     history_turns: int = 50

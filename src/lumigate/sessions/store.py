@@ -7,11 +7,12 @@ the middle leaves the last committed turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from lumigate.sessions.turnstile import Lease
+from lumigate.sql import SqlDatabase
 
 PIECE_CHARS = 1_000_000
 TABLES = (
@@ -26,16 +27,6 @@ TABLES = (
 )
 
 type Kind = Literal["head", "turn", "version"]
-
-
-class SqlDatabase(Protocol):
-    """SQLite. Statements have `?` parameters (integers below 2**53, texts) and run at once."""
-
-    def execute(self, sql: str, /, *parameters: int | str) -> Iterable[Sequence[Any]]: ...
-
-    def atomically(self, work: Callable[[], None]) -> None:
-        """Run `work`, whose statements count all or, where it raises, not at all."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -225,7 +225,7 @@ def test_what_they_cannot_do_is_refused_by_name(change: dict[str, Any], param: s
             },
             "messages.0.content.0.image_url.url",
         ),
-        ({"stop": [5]}, "stop"),
+        ({"stop": [5]}, "stop.0"),
         ({"tools": [{"type": "function"}]}, "tools.0"),
         ({"tools": TOOLS, "tool_choice": "perhaps"}, "tool_choice"),
         ({"response_format": {"type": "json_schema"}}, "response_format"),

@@ -78,6 +78,15 @@ async def test_a_tool_call_of_the_binding_becomes_openais() -> None:
     assert json.loads(choice["message"]["tool_calls"][0]["function"]["arguments"]) == {"city": "Köln"}
 
 
+async def test_vectors_of_the_binding_become_openais() -> None:
+    rig, binding = bound(json_answer({"shape": [2, 2], "data": [[1.0, 0.5], [0.0, -1.0]], "pooling": "cls"}))
+    response = await rig.send(path="/v1/embeddings", body={"model": "fast", "input": ["a", "b"]})
+    document = json.loads(await whole_body(response))
+    assert [each["embedding"] for each in document["data"]] == [[1.0, 0.5], [0.0, -1.0]]
+    assert (document["object"], document["model"]) == ("list", LLAMA)
+    assert binding.asked == [(LLAMA, {"text": ["a", "b"]})]
+
+
 async def test_with_neither_a_binding_nor_an_address_the_provider_cannot_be_reached() -> None:
     rig = make_gateway(MODELS=json.dumps({"fast": {"provider": "workers_ai", "model": LLAMA}}))
     assert (await rig.send()).status == 502

@@ -29,6 +29,7 @@ async def test_settings_override_the_defaults_and_none_takes_one_away() -> None:
         assert runtime.settings["JWT_ISSUER"] == runtime.issuer.issuer == "https://mine.example/"
         assert "OPENAI_API_KEY" not in runtime.settings
         assert runtime.settings["NEW"] == "1"
+        assert runtime.settings["OTEL_SERVICE_NAME"] == "lumigate", "as in wrangler.toml"
         assert "gpt-5" in json.loads(runtime.settings["MODELS"])
 
 

@@ -1,9 +1,10 @@
 // The control channel: on a port of its own, so that no route of the Worker can be mistaken for it.
 //
 //   POST /__host/scheduled {cron?, scheduled_time?}   runs `scheduled`, waits for its waitUntil tasks
-//   POST /__host/tail {events}                        runs `tail` with these events
+//   POST /__host/tail {events}                        runs `tail` with these, as TraceItems
 //   POST /__host/evict {binding?, name?}              evicts Durable Objects from memory
 //   POST /__host/alarms {binding?, name?}             fires the alarms that are set, due or not
+//   POST /__host/secret {store_id, name, …}           puts a secret into a store: value, error or never, and delay_ms
 //   POST /__host/cf {…}                               what `request.cf` is for the requests that follow
 //   GET  /__host/state                                contents of the bindings
 //   GET  /__host/proxies                              live Python proxies, once all invocations have ended (at most 5 s):
@@ -15,6 +16,7 @@ import { clock } from "./clock.mjs";
 import { describe, Invocation, outside } from "./context.mjs";
 import { log } from "./log.mjs";
 import { invoke } from "./server.mjs";
+import { traceItem } from "./trace.mjs";
 
 export class ScheduledController {
   constructor(cron, scheduledTime) {
@@ -53,11 +55,15 @@ const chosen = (runtime, { binding, name }) =>
 const ROUTES = {
   "POST /__host/scheduled": (runtime, { cron, scheduled_time: at }) =>
     run(runtime, "scheduled", new ScheduledController(cron ?? runtime.crons[0] ?? "* * * * *", at ?? clock.real())),
-  "POST /__host/tail": (runtime, { events }) => run(runtime, "tail", events ?? []),
+  "POST /__host/tail": (runtime, { events }) => run(runtime, "tail", (events ?? []).map(traceItem)),
   "POST /__host/evict": (runtime, which) => ({ evicted: chosen(runtime, which).filter((actor) => actor.evict()).length }),
   "POST /__host/alarms": async (runtime, which) => {
     const fired = await Promise.all(chosen(runtime, which).map((actor) => actor.fireAlarm()));
     return { fired: fired.filter(Boolean).length };
+  },
+  "POST /__host/secret": (runtime, { store_id: store, name, ...held }) => {
+    (runtime.secretsStores[store] ??= {})[name] = held;
+    return {};
   },
   "POST /__host/cf": (runtime, cf) => {
     runtime.cf = cf;

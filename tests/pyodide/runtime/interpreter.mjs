@@ -21,21 +21,23 @@ import { log } from "./log.mjs";
 import { teachPyProxy } from "./messages.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
+const STANDINS = join(HERE, "../../../local/bundle/standins");
 const SESSION = "/session/metadata";
 const VENDORED = `${SESSION}/python_modules`;
 const FREE_SLOTS = 256; // so many in a row end the table
 const BAD_ENTROPY = 43; // a constant that is easy to recognise
 
-const entropy = { allowed: 0, serving: false };
+/** What the stand-ins of `_cloudflare` read and write. */
+const rules = { allowedEntropyCalls: 0, starting: true };
 
 /** Node's generator is where Emscripten's getentropy() ends. */
 function guardEntropy() {
   const crypto = createRequire(import.meta.url)("node:crypto");
   const fill = crypto.randomFillSync;
   crypto.randomFillSync = (view) => {
-    if (entropy.serving || !phase.importing) return fill(view);
-    if (entropy.allowed === 0) throw new RuleError("entropy", GLOBAL_SCOPE);
-    if (entropy.allowed > 0) entropy.allowed -= 1;
+    if (!rules.starting || !phase.importing) return fill(view);
+    if (rules.allowedEntropyCalls === 0) throw new RuleError("entropy", GLOBAL_SCOPE);
+    if (rules.allowedEntropyCalls > 0) rules.allowedEntropyCalls -= 1;
     return view.fill(BAD_ENTROPY);
   };
 }
@@ -124,14 +126,16 @@ export class Interpreter {
       stdout: (line) => log("log", [line]),
       stderr: (line) => log("error", [line]),
       fsInit: async (FS, { sitePackages }) => {
-        copyTree(FS, join(HERE, "python"), sitePackages, (name) => !isBytecode(name));
+        for (const [from, to] of [[join(HERE, "python"), ""], [join(STANDINS, "_cloudflare"), "/_cloudflare"]]) {
+          copyTree(FS, from, sitePackages + to, (name) => !isBytecode(name));
+        }
         copyTree(FS, modules, VENDORED, keep, ["bin"]);
         copyTree(FS, src, SESSION, keep);
       },
     });
     const ownStartSeconds = (clock.real() - began) / 1000;
     teachPyProxy((value) => value instanceof pyodide.ffi.PyProxy);
-    pyodide.registerJsModule("_host", { entropy });
+    pyodide.registerJsModule("_import_rules", rules);
     pyodide.registerJsModule("_pyodide_entrypoint_helper", helper);
     pyodide.registerJsModule("_cloudflare_compat_flags", flags);
     pyodide.loadPackage = () => {
@@ -140,7 +144,7 @@ export class Interpreter {
     liveProxies.watch(pyodide._module.finalizationRegistry);
     const interpreter = new Interpreter(pyodide, globals);
     interpreter.ownStartSeconds = ownStartSeconds;
-    interpreter.restored = [helper, flags, entropy, ...Object.values(helper)];
+    interpreter.restored = [helper, flags, rules, ...Object.values(helper)];
     await interpreter.#importMain(main.replace(/\.py$/, "").replaceAll("/", "."));
     return interpreter;
   }
@@ -159,7 +163,7 @@ export class Interpreter {
     try {
       pyodide.runPython(
         `import sys; sys.path.append("${SESSION}")\n` +
-          `from _cloudflare.start import before_top_level; before_top_level("${VENDORED}"); del before_top_level`,
+          `from _host_start import before_top_level; before_top_level("${VENDORED}"); del before_top_level`,
       );
       this.main = pyodide.pyimport(name);
       this.entrypoints = pyodide.pyimport("_host_entrypoints");
@@ -170,10 +174,10 @@ export class Interpreter {
     } finally {
       phase.importing = false;
     }
-    entropy.serving = true;
+    rules.starting = false;
     clock.startServing();
     pyodide.runPython(
-      "from _cloudflare.start import before_first_request; before_first_request(); del before_first_request",
+      "from _host_start import before_first_request; before_first_request(); del before_first_request",
     );
     if (!("Default" in this.classes.entrypoints)) {
       throw new RuleError("entrypoint", "The main module exports no class `Default` that extends WorkerEntrypoint.");

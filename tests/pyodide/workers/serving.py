@@ -299,4 +299,6 @@ class Default(StreamRoutes):
         self.ctx.waitUntil(later())
 
     async def tail(self, events: Any, env: Any, ctx: Any) -> None:
-        await self.env.KV.put("tail", str([event["outcome"] for event in events]))
+        await self.env.KV.put(
+            "tail", str([(event.outcome, event.event, event.entrypoint) for event in events])
+        )

@@ -19,6 +19,8 @@ from lumigate.llm.dialects.anthropic_events import AnthropicOutlet, event_bytes,
 from lumigate.llm.dialects.anthropic_requests import parse_messages_request
 from lumigate.llm.provider import BadAnswer, mapping, sequence, text
 
+VERSION_HEADER = "anthropic-version"
+"""By which their clients are known where a route is not theirs alone."""
 _ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",

@@ -10,10 +10,12 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
-from lumigate.errors import InvalidRequest, UnsupportedByProvider
-from lumigate.llm.chat import ANTHROPIC, ChatRequest
+from lumigate.errors import UnsupportedByProvider
+from lumigate.llm.chat import ANTHROPIC, ChatRequest, Objects, Texts, TokenCap
+from lumigate.llm.dialects.anthropic_options import object_of, only_anthropic, options, required
+from lumigate.llm.invalid import invalid_request
 from lumigate.llm.provider import mapping, sequence, text
 
 
@@ -21,21 +23,27 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     role: Literal["user", "assistant"]
-    content: StrictStr | list[dict[str, Any]]
+    content: StrictStr | Objects
 
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: Annotated[StrictStr, Field(min_length=1, max_length=256)]
-    max_tokens: Annotated[StrictInt, Field(ge=1)]
-    messages: Annotated[list[_Message], Field(min_length=1)]
-    system: StrictStr | list[dict[str, Any]] | None = None
+    max_tokens: TokenCap
+    messages: Annotated[list[_Message], Field(min_length=1), FailFast()]
+    system: StrictStr | Objects | None = None
     stream: StrictBool | None = None
     temperature: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1, strict=True)] | None = None
     top_k: Annotated[StrictInt, Field(ge=0)] | None = None
-    stop_sequences: list[StrictStr] | None = None
+    stop_sequences: Texts | None = None
+    tools: Objects | None = None
+    tool_choice: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    thinking: dict[str, Any] | None = None
+    output_config: dict[str, Any] | None = None
+    service_tier: StrictStr | None = None
 
 
 _TRANSLATED = frozenset(
@@ -61,9 +69,7 @@ def parse_messages_request(body: dict[str, Any], features: str) -> ChatRequest:
     try:
         valid = _Body.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"][:4])
-        raise InvalidRequest(first["msg"], param=field or None) from None
+        raise invalid_request(error) from None
     canonical: dict[str, Any] = {"messages": []}
     untranslatable = None
     try:
@@ -85,14 +91,10 @@ def parse_messages_request(body: dict[str, Any], features: str) -> ChatRequest:
     )
 
 
-def _only_anthropic(what: str, where: str) -> UnsupportedByProvider:
-    return UnsupportedByProvider("A provider other than anthropic", what, param=where)
-
-
 def _canonical(body: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in body.items():
         if name not in _TRANSLATED and value is not None:
-            raise _only_anthropic(f"the parameter '{name[:64]}'", name[:64])
+            raise only_anthropic(f"the parameter '{name[:64]}'", name[:64])
     messages: list[dict[str, Any]] = []
     if body.get("system"):
         messages.append({"role": "system", "content": _text(body["system"], "system")})
@@ -110,7 +112,7 @@ def _canonical(body: Mapping[str, Any]) -> dict[str, Any]:
         canonical["stream"] = True
     if isinstance(user := mapping(body.get("metadata")).get("user_id"), str):
         canonical["user"] = user
-    return canonical | _tools(body) | _thinking(body) | _output(body)
+    return canonical | options(body)
 
 
 def _text(content: Any, where: str) -> str:
@@ -120,8 +122,8 @@ def _text(content: Any, where: str) -> str:
     texts = []
     for index, block in enumerate(sequence(content)):
         if mapping(block).get("type") != "text":
-            raise _only_anthropic("this kind of content in this place", f"{where}.{index}")
-        texts.append(text(mapping(block).get("text")))
+            raise only_anthropic("this kind of content in this place", f"{where}.{index}")
+        texts.append(required(block, "text", f"{where}.{index}"))
     return "".join(texts)
 
 
@@ -136,29 +138,29 @@ def _turn(message: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
         place = f"{where}.content.{index}"
         match block.get("type"):
             case "text":
-                parts.append({"type": "text", "text": _required(block, "text", place)})
+                parts.append({"type": "text", "text": required(block, "text", place)})
             case "image":
                 parts.append({"type": "image_url", "image_url": {"url": _source_url(block, place)}})
             case "document":
                 parts.append(_document(block, place))
             case "tool_use":
-                arguments = json.dumps(block.get("input") or {}, separators=(",", ":"))
-                function = {"name": _required(block, "name", place), "arguments": arguments}
-                identity = _required(block, "id", place)
+                arguments = json.dumps(object_of(block, "input", place), separators=(",", ":"))
+                function = {"name": required(block, "name", place), "arguments": arguments}
+                identity = required(block, "id", place)
                 calls.append({"id": identity, "type": "function", "function": function})
             case "tool_result":
                 said = _text(block.get("content") or "", f"{place}.content")
                 results.append(
                     {
                         "role": "tool",
-                        "tool_call_id": _required(block, "tool_use_id", place),
+                        "tool_call_id": required(block, "tool_use_id", place),
                         "content": f"Error: {said}" if block.get("is_error") is True else said,
                     }
                 )
             case "thinking" | "redacted_thinking":
                 pass
             case kind:
-                raise _only_anthropic(f"content of the type '{str(kind)[:64]}'", place)
+                raise only_anthropic(f"content of the type '{str(kind)[:64]}'", place)
     if message["role"] == "assistant":
         said = "".join(part.get("text", "") for part in parts)
         turn: dict[str, Any] = {"role": "assistant", "content": said or None}
@@ -166,79 +168,26 @@ def _turn(message: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
     return [*results, *([{"role": "user", "content": parts}] if parts else [])]
 
 
-def _required(block: Mapping[str, Any], name: str, where: str) -> str:
-    value = block.get(name)
-    if not isinstance(value, str):
-        raise InvalidRequest("must be text", param=f"{where}.{name}")
-    return value
-
-
 def _source_url(block: Mapping[str, Any], where: str) -> str:
     source = mapping(block.get("source"))
     match source.get("type"):
         case "url":
-            return _required(source, "url", f"{where}.source")
+            return required(source, "url", f"{where}.source")
         case "base64":
-            media_type = _required(source, "media_type", f"{where}.source")
-            return f"data:{media_type};base64,{_required(source, 'data', f'{where}.source')}"
-    raise _only_anthropic("this kind of source", f"{where}.source")
+            media_type = required(source, "media_type", f"{where}.source")
+            return f"data:{media_type};base64,{required(source, 'data', f'{where}.source')}"
+    raise only_anthropic("this kind of source", f"{where}.source")
 
 
 def _document(block: Mapping[str, Any], where: str) -> dict[str, Any]:
     source = mapping(block.get("source"))
+    if mapping(block.get("citations")).get("enabled") is True:
+        raise only_anthropic("citations", f"{where}.citations")
+    if block.get("context") is not None:
+        raise only_anthropic("the context of a document", f"{where}.context")
     if source.get("type") == "text":
-        return {"type": "text", "text": _required(source, "data", f"{where}.source")}
+        return {"type": "text", "text": required(source, "data", f"{where}.source")}
     if source.get("type") != "base64":
-        raise _only_anthropic("a document that is not sent as data", f"{where}.source")
+        raise only_anthropic("a document that is not sent as data", f"{where}.source")
     name = text(block.get("title")) or "document"
     return {"type": "file", "file": {"file_data": _source_url(block, where), "filename": name}}
-
-
-def _tools(body: Mapping[str, Any]) -> dict[str, Any]:
-    tools = []
-    for index, tool in enumerate(sequence(body.get("tools"))):
-        where = f"tools.{index}"
-        described = mapping(tool)
-        if described.get("type") not in (None, "custom"):
-            raise _only_anthropic("a tool that runs at the provider", where)
-        function = {"name": _required(described, "name", where), "parameters": described.get("input_schema")}
-        for name in ("description", "strict"):
-            if described.get(name) is not None:
-                function[name] = described[name]
-        tools.append({"type": "function", "function": function})
-    if not tools:
-        return {}
-    translated: dict[str, Any] = {"tools": tools}
-    choice = mapping(body.get("tool_choice"))
-    match choice.get("type"):
-        case "any":
-            translated["tool_choice"] = "required"
-        case "none":
-            translated["tool_choice"] = "none"
-        case "tool":
-            name = _required(choice, "name", "tool_choice")
-            translated["tool_choice"] = {"type": "function", "function": {"name": name}}
-    if choice.get("disable_parallel_tool_use") is True:
-        translated["parallel_tool_calls"] = False
-    return translated
-
-
-def _thinking(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A budget as the effort that comes nearest; models that choose for themselves are left to it."""
-    thinking = mapping(body.get("thinking"))
-    budget = thinking.get("budget_tokens")
-    if thinking.get("type") != "enabled" or not isinstance(budget, int):
-        return {}
-    return {"reasoning_effort": "low" if budget < 4096 else "medium" if budget < 16384 else "high"}
-
-
-def _output(body: Mapping[str, Any]) -> dict[str, Any]:
-    config = mapping(body.get("output_config"))
-    translated: dict[str, Any] = {}
-    form = mapping(config.get("format"))
-    if form.get("type") == "json_schema":
-        schema = {"name": "answer", "schema": form.get("schema"), "strict": True}
-        translated["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if isinstance(config.get("effort"), str):
-        translated["reasoning_effort"] = config["effort"]
-    return translated

@@ -9,7 +9,6 @@ blocks in `reasoning_details`, which a later request hands back. `thinking` and 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,14 +42,12 @@ from lumigate.llm.provider import (
     text,
 )
 from lumigate.llm.providers.anthropic_answers import AnthropicReader, detail_of, read_message
+from lumigate.llm.providers.anthropic_thinking import budget_of, think
 from lumigate.llm.providers.openai import json_headers
 
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096
 """The API demands a cap; this one stands where the caller set none."""
-_THINKING_TOKENS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768}
-_WITH_BUDGET = re.compile(r"claude-(3|(sonnet|opus|haiku)-4-[0-5](-|@|$)|(sonnet|opus)-4[-@]20)")
-"""Models that take a budget for thinking; later ones take an effort and choose for themselves."""
 _TOOL_CHOICE = {"auto": "auto", "required": "any", "none": "none"}
 _KNOWN = frozenset(
     {
@@ -100,7 +97,7 @@ class AnthropicProvider:
         }
         request |= {name: value for name, value in optional.items() if value not in (None, [])}
         request |= _tools(access, body)
-        _think(route.model, body, request)
+        think(route.model, body, request)
         return self.call(access, request, stream=chat.stream)
 
     def call(self, access: ProviderAccess, body: Mapping[str, Any], *, stream: bool, betas: str = "") -> Call:
@@ -110,6 +107,9 @@ class AnthropicProvider:
         if betas:
             headers["anthropic-beta"] = betas
         return Call(url=f"{access.base_url}/v1/messages", headers=headers, body=encode(body))
+
+    def beyond_the_cap(self, route: ModelRoute, body: Mapping[str, Any]) -> int:
+        return budget_of(route.model, body)
 
     def read_answer(self, body: bytes, answer: Answer) -> bytes:
         document = read_message(body, answer)
@@ -278,22 +278,3 @@ def _service_tier(access: ProviderAccess, body: Mapping[str, Any]) -> str | None
     if wanted == "default":
         return "standard_only"
     raise UnsupportedByProvider(access.name, "this service tier", param="service_tier")
-
-
-def _think(model: str, body: Mapping[str, Any], request: dict[str, Any]) -> None:
-    """Thinking as given, or the effort that was asked for: for older models a budget, on top of the cap."""
-    if isinstance(body.get("thinking"), dict):
-        request["thinking"] = body["thinking"]
-        return
-    effort = body.get("reasoning_effort")
-    if effort in (None, "none"):
-        return
-    if not isinstance(effort, str) or effort not in _THINKING_TOKENS:
-        raise InvalidRequest(f"must be none, {', '.join(_THINKING_TOKENS)}", param="reasoning_effort")
-    if _WITH_BUDGET.match(model):
-        request["thinking"] = {"type": "enabled", "budget_tokens": _THINKING_TOKENS[effort]}
-        request["max_tokens"] += _THINKING_TOKENS[effort]
-        return
-    request["thinking"] = {"type": "adaptive", "display": "summarized"}
-    config = {"effort": "low" if effort == "minimal" else effort}
-    request["output_config"] = request.get("output_config", {}) | config

@@ -104,6 +104,10 @@ class CohereProvider:
             body=encode(request),
         )
 
+    def beyond_the_cap(self, route: ModelRoute, body: Mapping[str, Any]) -> int:
+        del route, body
+        return 0
+
     def read_answer(self, body: bytes, answer: Answer) -> bytes:
         document = strict_json.load_object(body)
         message = mapping(document).get("message")

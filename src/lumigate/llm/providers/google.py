@@ -81,6 +81,10 @@ class GoogleProvider:
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
         return _call(access, route, method, request, stream=chat.stream)
 
+    def beyond_the_cap(self, route: ModelRoute, body: Mapping[str, Any]) -> int:
+        del route, body
+        return 0
+
     def read_answer(self, body: bytes, answer: Answer) -> bytes:
         document = strict_json.load_object(body)
         if document is None:

@@ -54,6 +54,10 @@ class OpenAIProvider:
             body["stream_options"] = {**(chat.body.get("stream_options") or {}), "include_usage": True}
         return body
 
+    def beyond_the_cap(self, route: ModelRoute, body: Mapping[str, Any]) -> int:
+        del route, body
+        return 0
+
     def read_answer(self, body: bytes, answer: Answer) -> bytes:
         document = strict_json.load_object(body)
         if document is None:

@@ -19,6 +19,7 @@ from lumigate.llm.canonical import ChunkWriter, encode, message_of, tool_call, w
 from lumigate.llm.chat import ChatRequest
 from lumigate.llm.provider import MAX_MESSAGE_CHARS, Answer, Call, EventReader, mapping, sequence, text
 from lumigate.llm.providers.openai import OpenAIProvider, OpenAIReader, learn_usage
+from lumigate.llm.vectors import embeddings_document
 
 
 class WorkersAIProvider(OpenAIProvider):
@@ -37,6 +38,13 @@ class WorkersAIProvider(OpenAIProvider):
             return super().build_embeddings_call(access, route, body)
         request = {"text": body["input"]}
         return Call(url="", headers={}, body=encode(request), binding_model=route.model)
+
+    def read_embeddings(self, body: bytes, answer: Answer, *, base64: bool) -> bytes:
+        """The binding's own form is `{shape, data}`, with the bare vectors in `data`."""
+        vectors = mapping(strict_json.load_object(body)).get("data")
+        if not isinstance(vectors, list) or not all(isinstance(vector, list) for vector in vectors):
+            return super().read_embeddings(body, answer, base64=base64)
+        return embeddings_document(vectors, answer, base64=base64)
 
     def read_answer(self, body: bytes, answer: Answer) -> bytes:
         document = strict_json.load_object(body)

@@ -12,6 +12,7 @@ import js
 from pyodide.ffi import JsException, to_js
 
 from lumigate.platform.workers.abort import Abort
+from lumigate.platform.workers.headers import read_headers
 from lumigate.ports import FetchError, FetchResponse, StreamInterrupted
 
 
@@ -57,7 +58,7 @@ class WorkersFetchResponse:
         self._idle_timeout_seconds = idle_timeout_seconds
         self._cancelled = False
         self.status = int(response.status)
-        self.headers: Mapping[str, str] = js.Object.fromEntries(response.headers.entries()).to_py()
+        self.headers: Mapping[str, str] = read_headers(response.headers)
 
     async def read(self, limit_bytes: int) -> bytes | None:
         declared = self.headers.get("content-length", "")
@@ -84,6 +85,7 @@ class WorkersFetchResponse:
             while True:
                 abort.arm(self._idle_timeout_seconds)
                 result = await reader.read()
+                abort.disarm()  # how long our own reader takes is not the silence of whoever sends
                 if result.done:
                     return
                 yield result.value.to_bytes()

@@ -15,6 +15,7 @@ import js
 from pyodide.ffi import JsException, create_once_callable, to_js
 
 from lumigate.http.types import Disconnect, Request, Response
+from lumigate.platform.workers.headers import read_headers
 
 NULL_BODY_STATUSES = frozenset({101, 204, 205, 304})
 
@@ -22,7 +23,7 @@ NULL_BODY_STATUSES = frozenset({101, 204, 205, 304})
 def read_request(raw: Any, disconnect: Disconnect) -> Request:
     """A JavaScript `Request` as the application's own; its headers are read here, once."""
     url = urlsplit(raw.url)
-    headers: dict[str, str] = js.Object.fromEntries(raw.headers.entries()).to_py()
+    headers: dict[str, str] = read_headers(raw.headers)
     cf = raw.cf
 
     async def read_body(limit_bytes: int) -> bytes | None:
@@ -51,7 +52,7 @@ async def _read_body(raw: Any, headers: dict[str, str], limit_bytes: int) -> byt
     if not raw.body:  # null
         return b""
     declared = headers.get("content-length", "")
-    if declared.isdigit():
+    if declared.isascii() and declared.isdigit() and len(declared) < 19:
         # The runtime holds the sender to the length it declared.
         if int(declared) > limit_bytes:
             return None
@@ -75,9 +76,13 @@ class HangUp:
         self._disconnect = disconnect
         self._signal = raw.signal
         self._listener: Any = None
-        if self._signal:
-            self._listener = create_once_callable(self._fire)
-            self._signal.addEventListener("abort", self._listener)
+        if not self._signal:
+            return
+        if self._signal.aborted:  # it left before there was anybody to tell
+            disconnect.fire()
+            return
+        self._listener = create_once_callable(self._fire)
+        self._signal.addEventListener("abort", self._listener)
 
     def _fire(self, *_event: Any) -> None:
         self._listener = None  # a once-callable destroys itself when called

@@ -33,7 +33,7 @@ class BrokenIsolate:
         self._telemetry: Any = None
 
     async def serve(self, raw: Any, env: Any, ctx: Any) -> Any:
-        trace_id = self._report(env, ctx)
+        trace_id = await self._report(env, ctx)
         body = {
             "error": {
                 "message": "The deployment is incomplete: a module is missing. Quote the trace id when you report it.",
@@ -46,7 +46,7 @@ class BrokenIsolate:
         return WorkersResponse(json.dumps(body), status=500, headers=_HEADERS)
 
     async def run_cron(self, cron: str, env: Any, ctx: Any) -> None:
-        self._report(env, ctx)
+        await self._report(env, ctx)
 
     def open_shard(self, ctx: Any) -> Any:
         raise ImportError(f"a module is missing: {self.module}", name=self.module)
@@ -60,26 +60,26 @@ class BrokenIsolate:
     def open_session_index(self, ctx: Any) -> Any:
         raise ImportError(f"a module is missing: {self.module}", name=self.module)
 
-    def _report(self, env: Any, ctx: Any) -> str:
+    async def _report(self, env: Any, ctx: Any) -> str:
         trace_id = os.urandom(16).hex()
         event = {"event": "import_failure", "level": "error", "trace_id": trace_id, "module": self.module}
         js.console.log(json.dumps(event))
         try:
-            self._count(env, ctx)
+            await self._count(env, ctx)
         except Exception as error:  # whatever is missing, the answer and the event above must go out
             js.console.error(
                 json.dumps({"event": "import_failure", "level": "error", "message": repr(error)})
             )
         return trace_id
 
-    def _count(self, env: Any, ctx: Any) -> None:
+    async def _count(self, env: Any, ctx: Any) -> None:
         from lumigate import catalog
-        from lumigate.platform.workers.environ import read_environ
+        from lumigate.platform.workers.environ import of_telemetry, read_settings
         from lumigate.platform.workers.ports import CLOCK, ENTROPY, WorkersPorts
         from lumigate.telemetry import Host, Telemetry, TelemetryConfig
 
         if self._telemetry is None:
-            settings = {name: str(value) for name, value in read_environ().items()}
+            settings = {name: str(value) for name, value in (await read_settings(of_telemetry)).items()}
             self._telemetry = Telemetry(
                 TelemetryConfig.from_environ(settings),
                 clock=CLOCK,

@@ -7,7 +7,7 @@ runtime holds an answer back until what was written before it is safe.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable
 from typing import Any
 
 import js
@@ -16,14 +16,14 @@ from pyodide.ffi import create_proxy
 from lumigate.ledger.service import LedgerService
 from lumigate.platform.workers.clock import WorkersClock
 from lumigate.platform.workers.jurisdiction import stub
+from lumigate.platform.workers.object_database import ObjectDatabase
 
 
 class LedgerObject:
     """What the class in `entry.py` delegates to. Storage is read by the first call."""
 
     def __init__(self, ctx: Any) -> None:
-        self._ctx = ctx
-        self._service = LedgerService(self._execute, WorkersClock())
+        self._service = LedgerService(ObjectDatabase(ctx.storage).execute, WorkersClock())
 
     def reserve(self, text: str) -> str:
         return self._service.reserve(text)
@@ -33,11 +33,6 @@ class LedgerObject:
 
     def usage(self, text: str) -> str:
         return self._service.usage(text)
-
-    def _execute(self, sql: str, /, *parameters: int | str) -> Iterable[Sequence[Any]]:
-        """Run at once. Rows come as JavaScript arrays."""
-        cursor = self._ctx.storage.sql.exec(sql, *parameters)
-        return [list(row) for row in cursor.raw()]
 
 
 class WorkersLedger:

@@ -24,6 +24,7 @@ from lumigate.platform.workers.ledger import WorkersLedger
 from lumigate.platform.workers.post import post
 from lumigate.platform.workers.session_bindings import WorkersSession, WorkersSessionIndex
 from lumigate.platform.workers.timeout import WorkersTimeout
+from lumigate.platform.workers.vectorize import WorkersVectorIndex
 
 CLOCK = WorkersClock()
 ENTROPY = WorkersEntropy()
@@ -61,6 +62,11 @@ class WorkersPorts:
     def blobs(self) -> WorkersBlobStore | None:
         binding = getattr(self._env, "BLOBS", None)
         return WorkersBlobStore(binding) if binding is not None else None
+
+    @cached_property
+    def vectors(self) -> WorkersVectorIndex | None:
+        binding = getattr(self._env, "VECTORS", None)
+        return WorkersVectorIndex(binding) if binding is not None else None
 
     @cached_property
     def data_points(self) -> WorkersDataPoints | None:

@@ -9,6 +9,7 @@ import js
 from pyodide.ffi import JsException, to_js
 
 from lumigate.platform.workers.abort import Abort
+from lumigate.platform.workers.headers import read_headers
 from lumigate.telemetry.host import PostError, PostResult
 
 _ANSWER_BYTES = 64 * 1024
@@ -30,11 +31,15 @@ async def post(url: str, *, headers: Mapping[str, str], body: bytes, timeout_sec
         answer = await _read_at_most(response, _ANSWER_BYTES)
         return PostResult(
             status=int(response.status),
-            headers=js.Object.fromEntries(response.headers.entries()).to_py(),
+            headers=read_headers(response.headers),
             body=answer,
         )
     except JsException as error:
         raise PostError("timeout" if abort.fired else "connection", error.name) from None
+    except BaseException:
+        # Cancelled, or an answer that cannot be read: the connection is one of six.
+        abort.now()
+        raise
     finally:
         abort.disarm()
 

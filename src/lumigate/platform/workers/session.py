@@ -6,37 +6,19 @@ come in. An object that holds nothing any more has no alarm and no storage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from pyodide.ffi import create_proxy
-
-from lumigate.platform.workers.environ import read_environ
+from lumigate.platform.workers.environ import read_settings
+from lumigate.platform.workers.object_database import ObjectDatabase
 from lumigate.platform.workers.ports import CLOCK
 from lumigate.sessions.index import SubjectIndex
 from lumigate.sessions.service import SessionService
 from lumigate.sessions.settings import SessionSettings
 
+_is_read = SessionSettings.NAMES.__contains__
 _NAME = "session"
 """An object holds one session; what it is called outside is no business of its rows."""
-
-
-class ObjectDatabase:
-    """The `SqlDatabase` of a Durable Object. SQL storage is synchronous."""
-
-    def __init__(self, storage: Any) -> None:
-        self._storage = storage
-
-    def execute(self, sql: str, /, *parameters: int | str) -> Iterable[Sequence[Any]]:
-        """Rows come as JavaScript arrays."""
-        return [list(row) for row in self._storage.sql.exec(sql, *parameters).raw()]
-
-    def atomically(self, work: Callable[[], None]) -> None:
-        proxy = create_proxy(work)
-        try:
-            self._storage.transactionSync(proxy)
-        finally:
-            proxy.destroy()
 
 
 class SessionObject:
@@ -47,42 +29,44 @@ class SessionObject:
         self._service: SessionService | None = None
 
     async def create(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self._open().create(message)
+        answer = (await self._open()).create(message)
         if answer["status"] == "created":
             await self._ctx.storage.setAlarm(answer["expires_ms"])
         return answer
 
-    def begin(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        return self._open().begin(message)
+    async def begin(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        return (await self._open()).begin(message)
 
-    def commit(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        return self._open().commit(message)
+    async def commit(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        return (await self._open()).commit(message)
 
-    def abandon(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        return self._open().abandon(message)
+    async def abandon(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        return (await self._open()).abandon(message)
 
-    def read(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        return self._open().read(message)
+    async def read(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        return (await self._open()).read(message)
 
     async def remove(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self._open().remove(message)
+        answer = (await self._open()).remove(message)
         if answer["status"] == "removed":
             await _empty(self._ctx)
         return answer
 
     async def alarm(self) -> None:
         """Look again at the time at which the session will have been idle for too long, as far as is known now."""
-        due_ms = self._open().expire()
+        due_ms = (await self._open()).expire()
         if due_ms:
             await self._ctx.storage.setAlarm(due_ms)
         else:
             await _empty(self._ctx)
 
-    def _open(self) -> SessionService:
+    async def _open(self) -> SessionService:
         if self._service is None:
-            settings = SessionSettings.from_environ(read_environ())
-            database = ObjectDatabase(self._ctx.storage)
-            self._service = SessionService(_NAME, database, settings=settings, clock=CLOCK)
+            environ = await read_settings(_is_read)
+            if self._service is None:  # still: another call may have come in where secrets had to be read
+                settings = SessionSettings.from_environ(environ)
+                database = ObjectDatabase(self._ctx.storage)
+                self._service = SessionService(_NAME, database, settings=settings, clock=CLOCK)
         return self._service
 
 
@@ -94,23 +78,23 @@ class SessionIndexObject:
         self._alarm_ms = 0
 
     async def add(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self._open().add(message)
+        answer = (await self._open()).add(message)
         await self._arm()
         return answer
 
     async def touch(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self._open().touch(message)
+        answer = (await self._open()).touch(message)
         await self._arm()
         return answer
 
-    def drop(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        return self._open().drop(message)
+    async def drop(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        return (await self._open()).drop(message)
 
-    def names(self) -> dict[str, Any]:
-        return self._open().names()
+    async def names(self) -> dict[str, Any]:
+        return (await self._open()).names()
 
     async def alarm(self) -> None:
-        if self._open().expire():
+        if (await self._open()).expire():
             await self._arm()
         else:
             await _empty(self._ctx)
@@ -119,8 +103,8 @@ class SessionIndexObject:
         if await self._ctx.storage.getAlarm() is None:
             await self._ctx.storage.setAlarm(CLOCK.now_ns() // 1_000_000 + self._alarm_ms)
 
-    def _open(self) -> SubjectIndex:
-        settings = SessionSettings.from_environ(read_environ())
+    async def _open(self) -> SubjectIndex:
+        settings = SessionSettings.from_environ(await read_settings(_is_read))
         self._alarm_ms = 2 * settings.idle_seconds * 1000
         # Made anew for each call, table and all: the alarm may have emptied the storage.
         return SubjectIndex(_NAME, ObjectDatabase(self._ctx.storage), settings=settings, clock=CLOCK)

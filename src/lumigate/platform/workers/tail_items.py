@@ -12,6 +12,8 @@ from typing import Any
 from lumigate.invocations import Invocation, LogLine, Thrown
 
 _MAX_TEXT = 4096
+_LARGEST = 1e15
+"""Milliseconds; a time or a duration beyond is none, as NaN is."""
 _PROPAGATED = ("traceparent", "tracestate")
 
 
@@ -42,7 +44,7 @@ def _read_item(item: Any) -> Invocation:
                 level=_text(line, "level"),
                 text=_message(_get(line, "message")),
             )
-            for line in _get(item, "logs") or ()
+            for line in _each(item, "logs")
         ),
         exceptions=tuple(
             Thrown(
@@ -51,7 +53,7 @@ def _read_item(item: Any) -> Invocation:
                 message=_text(thrown, "message"),
                 stack=_text(thrown, "stack"),
             )
-            for thrown in _get(item, "exceptions") or ()
+            for thrown in _each(item, "exceptions")
         ),
     )
 
@@ -66,7 +68,18 @@ def _kind(event: Any) -> str:
 
 def _get(item: Any, name: str) -> Any:
     """A member, or None where it is absent, null or undefined."""
-    return (getattr(item, name, None) or None) if item is not None else None
+    try:
+        return (getattr(item, name, None) or None) if item is not None else None
+    except Exception:  # a getter that throws
+        return None
+
+
+def _each(item: Any, name: str) -> Iterable[Any]:
+    """The items of a member, none where it is no list."""
+    try:
+        return tuple(_get(item, name) or ())
+    except Exception:
+        return ()
 
 
 def _text(item: Any, name: str) -> str:
@@ -76,11 +89,21 @@ def _text(item: Any, name: str) -> str:
 
 def _number(item: Any, name: str) -> float:
     value = _get(item, name)
-    return float(value) if isinstance(value, int | float) else 0.0
+    return float(value) if isinstance(value, int | float) and abs(value) < _LARGEST else 0.0
 
 
 def _message(parts: Any) -> str:
     """What was logged: the arguments of one call, joined as the console does."""
     if isinstance(parts, str):
         return parts[:_MAX_TEXT]
-    return " ".join(str(part) for part in parts or ())[:_MAX_TEXT]
+    try:
+        return " ".join(map(_shown, parts or ()))[:_MAX_TEXT]
+    except Exception:  # a single value that was no text
+        return _shown(parts)[:_MAX_TEXT]
+
+
+def _shown(part: Any) -> str:
+    try:
+        return str(part)
+    except Exception:  # an object whose `toString` is no function
+        return "[object]"

@@ -15,7 +15,8 @@ exception and raises it again, and hands the export to `ctx.waitUntil` when the 
 standard `OTEL_*` vars of the Worker, read by the first request, since there are none while modules are imported; one
 that is malformed turns telemetry off and is said on the console: a guest does not take its host down.
 
-This module, `abort`, `clock`, `environ` and `post` beside it and the package `lumigate.telemetry` are all it takes.
+This module, `abort`, `clock`, `environ`, `headers`, `post`, `secrets_store` and `timeout` beside it and the package
+`lumigate.telemetry` are all it takes.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import SpanKind, StatusCode
 
 from lumigate.platform.workers.clock import WorkersClock, WorkersEntropy
-from lumigate.platform.workers.environ import read_environ
+from lumigate.platform.workers.environ import of_telemetry, read_environ, read_settings, renew_secrets
+from lumigate.platform.workers.headers import read_headers
 from lumigate.platform.workers.post import post
+from lumigate.platform.workers.secrets_store import SECRETS
 from lumigate.telemetry import ConfigurationError, Host, Instrument, Telemetry, TelemetryConfig, Tracer
 from lumigate.telemetry.schema import Attribute, InstrumentKind, Metric
 
@@ -40,6 +43,9 @@ type Handler = Callable[..., Awaitable[Any]]
 
 _OTHER_METHOD = "_OTHER"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+
+_NONE = -1
+"""No revision of secrets: they have not been looked at."""
 
 REQUEST_DURATION = Metric(
     name="http.server.request.duration",
@@ -74,20 +80,40 @@ class WorkerTelemetry:
         }
         self._clock = WorkersClock()
         self._engine: Telemetry | None = None
+        self._revision = _NONE
 
     @property
     def engine(self) -> Telemetry:
         """The engine itself, for what is not offered here. Made when it is first asked for."""
         if self._engine is None:
-            self._engine = Telemetry(
-                _config(),
-                clock=self._clock,
-                entropy=WorkersEntropy(),
-                metrics=self._metrics,
-                resource=self._resource,
-                scope_name=self._name,
-            )
+            self._engine = self._make(read_environ())
         return self._engine
+
+    def _make(self, environ: Mapping[str, Any]) -> Telemetry:
+        return Telemetry(
+            _config(environ),
+            clock=self._clock,
+            entropy=WorkersEntropy(),
+            metrics=self._metrics,
+            resource=self._resource,
+            scope_name=self._name,
+        )
+
+    async def _open(self, host: Host) -> None:
+        """Make the engine with the secrets of the Secrets Store, as they are now; off where one cannot be had."""
+        try:
+            environ = await read_settings(of_telemetry)
+        except ConfigurationError as error:
+            _tell(error)
+            if self._engine is None:
+                self._engine = self._make({"OTEL_SDK_DISABLED": "true"})
+            return  # the next request tries again
+        if self._revision == SECRETS.revision:
+            return  # another request was faster
+        replaced, self._revision = self._engine, SECRETS.revision
+        self._engine = self._make(environ)
+        if replaced is not None:
+            host.background(replaced.flush(host))
 
     @property
     def tracer(self) -> Tracer:
@@ -120,11 +146,16 @@ class WorkerTelemetry:
 
         @functools.wraps(fetch)
         async def instrumented(entrypoint: Any, request: Any, *rest: Any) -> Any:
+            host = Host(post=post, background=entrypoint.ctx.waitUntil)
+            if self._revision != SECRETS.revision:
+                await self._open(host)
+            if SECRETS.is_due():
+                host.background(renew_secrets(of_telemetry))
             engine = self.engine
             try:
                 return await self._answer(engine, fetch, entrypoint, request, rest)
             finally:
-                engine.after_request(Host(post=post, background=entrypoint.ctx.waitUntil))
+                engine.after_request(host)
 
         return instrumented
 
@@ -134,7 +165,7 @@ class WorkerTelemetry:
         raw = getattr(request, "js_object", request)
         method = raw.method if raw.method in _METHODS else _OTHER_METHOD
         measured: dict[str, Any] = {"http.request.method": method}
-        headers = js.Object.fromEntries(raw.headers.entries()).to_py()
+        headers = read_headers(raw.headers)
         began_ns = self._clock.now_ns()
         try:
             with self.tracer.start_as_current_span(
@@ -144,7 +175,10 @@ class WorkerTelemetry:
                 attributes={"http.request.method": method, "url.path": urlsplit(raw.url).path},
             ) as span:
                 response = await fetch(entrypoint, request, *rest)
-                status = int(getattr(response, "status", 200))
+                status = getattr(response, "status", 200)
+                status = (
+                    status if isinstance(status, int) else 200
+                )  # what it is worth is for the runtime to say
                 measured["http.response.status_code"] = status
                 span.set_attribute("http.response.status_code", status)
                 if status >= 500:
@@ -158,12 +192,14 @@ class WorkerTelemetry:
             engine.instrument(REQUEST_DURATION).record(seconds, measured)
 
 
-def _config() -> TelemetryConfig:
-    values = {
-        name: str(value) for name, value in read_environ().items() if isinstance(value, str | int | float)
-    }
+def _config(environ: Mapping[str, Any]) -> TelemetryConfig:
+    values = {name: str(value) for name, value in environ.items() if isinstance(value, str | int | float)}
     try:
         return TelemetryConfig.from_environ(values)
     except ConfigurationError as error:
-        js.console.error(json.dumps({"event": "telemetry_off", "level": "error", "message": str(error)}))
+        _tell(error)
         return TelemetryConfig(disabled=True)
+
+
+def _tell(error: ConfigurationError) -> None:
+    js.console.error(json.dumps({"event": "telemetry_off", "level": "error", "message": str(error)}))
