@@ -136,7 +136,7 @@ class _Door:
             headers={"authorization": f"Bearer {credential}"},
             read_body=cast("Any", None),
         )
-        return self._gateway._arrive(request, cast("Ports", self.ports))
+        return self._gateway._arrivals.open(request, cast("Ports", self.ports), request.path)
 
     async def seconds(self, credential: str, *, cold: bool = False, checks: int = CHECKS) -> float:
         """Of one check, the mean of a round."""

@@ -170,7 +170,7 @@ class _Ports:
     """A deployment with nothing but memory; what is handed to the background never runs."""
 
     clock, entropy = _Clock(), _Entropy()
-    key_value = blobs = data_points = rate_limit = address_limit = ai = None
+    key_value = blobs = vectors = data_points = rate_limit = address_limit = ai = None
     post: Any = None
     timeout = staticmethod(asyncio.timeout)
     crypto: Any = None

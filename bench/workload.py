@@ -15,7 +15,6 @@ from opentelemetry.trace import SpanKind, Tracer
 
 from lumigate.telemetry.schema import Attribute, EventField, InstrumentKind, Metric, PointColumn
 
-SPANS_PER_REQUEST = 8
 _NAMES = (
     "POST /v1/chat/completions",
     "auth.check",

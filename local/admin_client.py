@@ -41,13 +41,17 @@ def add_gateway_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class AdminClient:
-    """A context manager over one connection."""
+    """A context manager over one connection; no account of Cloudflare is needed."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        """From the arguments above. Raises `AdminRefused` where there is no token."""
-        self._url = arguments.url.rstrip("/")
-        headers = {"authorization": f"Bearer {_token(arguments)}"}
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url.rstrip("/")
+        headers = {"authorization": f"Bearer {token}"}
         self._client = httpx.Client(base_url=self._url, headers=headers, timeout=TIMEOUT_SECONDS)
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """From the arguments above. Raises `AdminRefused` where there is no token."""
+        return cls(arguments.url, _token(arguments))
 
     def __enter__(self) -> Self:
         return self
@@ -55,6 +59,9 @@ class AdminClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._client.close()
 
     def ask(
@@ -64,12 +71,19 @@ class AdminClient:
         try:
             answer = self._client.request(method, path, json=body, params=query)
             content = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise AdminRefused(f"{self._url} does not answer as a gateway: {error}") from None
+        except httpx.HTTPError as error:
+            raise AdminRefused(f"{self._url} cannot be reached: {error}") from None
+        except ValueError:
+            raise AdminRefused(f"{self._url} is no gateway: what it answers is not JSON") from None
         if not answer.is_success or not isinstance(content, dict):
-            message = content.get("error", {}).get("message", "") if isinstance(content, dict) else ""
-            raise AdminRefused(f"{self._url} answered {answer.status_code}: {message}")
+            raise AdminRefused(f"{self._url} answered {answer.status_code}: {_message(content)}")
         return content
+
+
+def _message(content: Any) -> str:
+    """What an error object says; whoever answered need not be a gateway."""
+    error = content.get("error") if isinstance(content, dict) else None
+    return str(error.get("message", "")) if isinstance(error, dict) else "no reason given"
 
 
 def _token(arguments: argparse.Namespace) -> str:

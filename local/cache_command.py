@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _of_gateway(arguments: argparse.Namespace) -> dict[str, Any]:
-    with AdminClient(arguments) as client:
+    with AdminClient.of(arguments) as client:
         if arguments.action == "stats":
             query = {"tenant": arguments.tenant} if arguments.tenant else {}
             return client.ask(

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """0: done; 1: the gateway refused, or is not there."""
     try:
-        with AdminClient(arguments) as client:
+        with AdminClient.of(arguments) as client:
             answer = _ask(client, arguments)
     except AdminRefused as error:
         print(f"lumigate providers: {error}", file=sys.stderr)

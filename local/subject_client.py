@@ -24,7 +24,7 @@ def pages(method: str, arguments: argparse.Namespace) -> Iterator[dict[str, Any]
     """The answers of the admin route until it says that there is no more. Raises `AdminRefused`."""
     path = f"/admin/subjects/{quote(arguments.subject, safe='')}"
     query = {"tenant": arguments.tenant}
-    with AdminClient(arguments) as client:
+    with AdminClient.of(arguments) as client:
         while True:
             content = client.ask(method, path, query=query)
             yield content

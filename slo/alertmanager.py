@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from slo import records
 from slo.policy import Policy
-from slo.rules import Alert, to_yaml
+from slo.rules import to_yaml
 from slo.service_alerts import service_alerts
 from slo.settings import Settings
 
@@ -60,11 +60,6 @@ def alertmanager_config(settings: Settings, policy: Policy) -> str:
         ],
     }
     return to_yaml(content)
-
-
-def receiver_of(alert: Alert) -> str:
-    """Where the routing sends an alert."""
-    return PAGE if alert.severity == "page" else TICKET
 
 
 def _seconds(seconds: float) -> str:

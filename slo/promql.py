@@ -22,7 +22,7 @@ before it. Such differences telescope: their sum over any window is what the cou
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 from lumigate.exposition.names import bucket_label, prometheus_label, prometheus_name
@@ -127,11 +127,6 @@ def quoted(text: str) -> str:
     """A PromQL string."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
-
-
-def map_series(query: str, change: Callable[[str], str]) -> str:
-    """A query with each `rate(series[{{.window}}])` replaced by what `change` makes of the series."""
-    return _INCREASE.sub(lambda found: change(found["series"].strip()), query)
 
 
 def _matchers(where: tuple[Condition, ...]) -> list[str]:

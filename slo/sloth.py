@@ -142,7 +142,7 @@ def _document(spec: Spec, slo: Slo, period: str) -> str:
         "metadata": {
             "name": _name(slo.name),
             "displayName": slo.alerting.name or slo.name,
-            "labels": {**spec.labels, **slo.labels, **slo.alerting.labels},
+            "labels": {**spec.labels, **slo.labels},
             "annotations": {**slo.alerting.annotations, **_of_one_alert(slo.alerting)},
         },
         "spec": {
@@ -159,10 +159,14 @@ def _document(spec: Spec, slo: Slo, period: str) -> str:
 
 
 def _of_one_alert(alerting: Alerting) -> dict[str, str]:
+    """What both alerts share counts as each one's own: Sloth puts it on no record."""
     return {
         f"{severity}.{kind}/{key}": value
         for severity, alert in (("page", alerting.page_alert), ("ticket", alerting.ticket_alert))
-        for kind, texts in (("labels", alert.labels), ("annotations", alert.annotations))
+        for kind, texts in (
+            ("labels", {**alerting.labels, **alert.labels}),
+            ("annotations", alert.annotations),
+        )
         for key, value in texts.items()
     }
 

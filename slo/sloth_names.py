@@ -24,7 +24,12 @@ _SAME: Final[Mapping[str, str]] = {
 def sloth_records(promise: Promise, step: float) -> list[Record]:
     """Aliases, with the labels `sloth_id`, `sloth_service`, `sloth_slo` and `sloth_window`."""
     labels = sloth_identity(promise)
-    info = {"sloth_mode": "cli-gen-prom", "sloth_spec": "prometheus/v1", "sloth_version": "lumigate"}
+    info = {
+        "sloth_mode": "cli-gen-prom",
+        "sloth_objective": promise.percent.removesuffix("%"),
+        "sloth_spec": "prometheus/v1",
+        "sloth_version": "lumigate",
+    }
     windows = {w for tier in tiers(promise.period, step) for w in (tier.long, tier.short)} | {promise.period}
     found = []
     for window in sorted(windows):

@@ -2,7 +2,8 @@
 //
 // While a Worker starts, entropy, timers, fetches and sockets raise, and Date.now() stands at 0. The bundle is
 // copied into memory, as production mounts it: nothing is read from or written to the folders afterwards.
-// `local/bundle/import_check.mjs` uses this for the bundle, the host in `tests/pyodide/` for the test suite.
+// The stand-ins for what the runtime provides are shared with the test suite's host (`tests/pyodide/`), which
+// keeps the same rules and those of requests.
 
 import { createRequire } from "node:module";
 import { readdirSync, readFileSync } from "node:fs";
@@ -57,8 +58,8 @@ export function beginStartUp({ pyodide, rules }) {
   rules.starting = true;
   pyodide.runPython(`
 import site
-from _cloudflare import start_up
-start_up.begin()
+import _start_up
+_start_up.begin()
 site.addsitedir("${MODULES}")
 `);
 }
@@ -67,7 +68,7 @@ site.addsitedir("${MODULES}")
 export function endStartUp({ pyodide, rules }) {
   rules.starting = false;
   rules.release?.();
-  pyodide.runPython("from _cloudflare import start_up; start_up.end()");
+  pyodide.runPython("import _start_up; _start_up.end()");
 }
 
 /** The fewest members that let the Workers SDK be imported. */
@@ -82,7 +83,7 @@ export function emptyEntrypointHelper() {
 }
 
 // Pyodide draws C-level entropy from node:crypto. A throw out of here is fatal to the interpreter, as it is in
-// production; start_up.py turns the usual ways to it into a Python exception before they get this far.
+// production; _start_up.py turns the usual ways to it into a Python exception before they get this far.
 function guardEntropy(rules) {
   const crypto = createRequire(import.meta.url)("node:crypto");
   const randomFillSync = crypto.randomFillSync;

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from local.admin_client import AdminRefused
 from local.argument_types import url
 from local.dev_vars import read_dev_vars
 from local.keys.holder import EmbeddedHolder, Holder, KeysFailed, RemoteHolder
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it. 0: done; 1: it failed."""
     try:
         return asyncio.run(_run(arguments))
-    except (KeysFailed, ConfigurationError) as error:
+    except (AdminRefused, KeysFailed, ConfigurationError) as error:
         print(f"lumigate keys: {error}", file=sys.stderr)
         return 1
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import httpx
-
+from local.admin_client import AdminClient
 from local.runtime.clock import AnchoredClock
 from local.runtime.entropy import SystemEntropy
 from local.runtime.key_value import SqliteKeyValue
@@ -14,8 +15,6 @@ from local.runtime.ports import DATABASE_NAME
 from local.runtime.sqlite import Database
 from lumigate.api.admin_keys import shown
 from lumigate.auth.key_store import KeyStore
-
-_TIMEOUT_SECONDS = 20.0
 
 
 class KeysFailed(Exception):
@@ -87,49 +86,36 @@ class EmbeddedHolder:
 
 
 class RemoteHolder:
-    """A gateway anywhere, by its admin routes: no account of Cloudflare is needed."""
+    """A gateway anywhere, by its admin routes. Raises `AdminRefused` for what it does not do."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=url.rstrip("/"), headers={"authorization": f"Bearer {token}"}, timeout=_TIMEOUT_SECONDS
-        )
+        self._client = AdminClient(url, token)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        self._client.close()
 
     async def create(self, tenant: str, name: str, scopes: list[str], seconds: int) -> dict[str, Any]:
         body = {"tenant": tenant, "name": name, "scopes": scopes, "expires_in_seconds": seconds}
-        return await self._ask("POST", "/admin/keys", body)
+        return await self._ask("POST", "/admin/keys", body=body)
 
     async def list(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        cursor = None
+        query: dict[str, str] = {}
         while True:
-            page = await self._ask("GET", "/admin/keys", None, {} if cursor is None else {"cursor": cursor})
+            page = await self._ask("GET", "/admin/keys", query=query)
             found += page["data"]
-            cursor = page["cursor"]
-            if cursor is None:
+            if page["cursor"] is None:
                 return found
+            query = {"cursor": page["cursor"]}
 
     async def revoke(self, identity: str) -> dict[str, Any]:
-        return await self._ask("POST", "/admin/keys/revoke", {"id": identity})
+        return await self._ask("POST", "/admin/keys/revoke", body={"id": identity})
 
     async def rotate(self, identity: str, overlap_seconds: int) -> dict[str, Any]:
-        return await self._ask(
-            "POST", "/admin/keys/rotate", {"id": identity, "overlap_seconds": overlap_seconds}
-        )
+        body = {"id": identity, "overlap_seconds": overlap_seconds}
+        return await self._ask("POST", "/admin/keys/rotate", body=body)
 
     async def _ask(
-        self, method: str, path: str, body: dict[str, Any] | None, query: dict[str, str] | None = None
+        self, method: str, path: str, *, body: Any = None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        try:
-            answer = await self._client.request(method, path, json=body, params=query)
-            content: dict[str, Any] = answer.json()
-        except httpx.HTTPError as error:
-            raise KeysFailed(f"{self._client.base_url} cannot be reached: {error}") from None
-        except ValueError:
-            raise KeysFailed(f"{self._client.base_url} is no gateway: what it answers is not JSON") from None
-        if not answer.is_success:
-            problem = content.get("error", {}).get("message", "no reason given")
-            raise KeysFailed(f"the gateway says {answer.status_code}: {problem}")
-        return content
+        return await asyncio.to_thread(self._client.ask, method, path, body=body, query=query)

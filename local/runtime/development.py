@@ -50,6 +50,7 @@ def development_settings(*, jwks_url: str, openai_base_url: str) -> dict[str, An
     root = openai_base_url.removesuffix("/v1")
     return {
         "ENVIRONMENT": "development",
+        "OTEL_SERVICE_NAME": "lumigate",  # as in wrangler.toml: the `job` of what Prometheus takes over OTLP
         "JWT_ISSUER": ISSUER,
         "JWT_AUDIENCE": AUDIENCE,
         "JWKS_URL": jwks_url,

@@ -26,6 +26,7 @@ from local.runtime.region import LocalRegion
 from local.runtime.session import LocalSession, LocalSessionIndex, LocalSessions
 from local.runtime.shard import LocalShard, LocalShards
 from local.runtime.sqlite import Database
+from local.runtime.vectors import MemoryVectors
 from lumigate.ports import Timeout
 from lumigate.region import EU
 
@@ -46,6 +47,7 @@ class LocalPorts:
     console: ListeningConsole
     key_value: SqliteKeyValue | None
     blobs: SqliteBlobs | None
+    vectors: MemoryVectors | None
     data_points: SqliteDataPoints | None
     rate_limit: FixedWindowRateLimit | None
     address_limit: FixedWindowRateLimit | None
@@ -123,6 +125,7 @@ def open_ports(
         console=ListeningConsole(),
         key_value=SqliteKeyValue(database, clock),
         blobs=SqliteBlobs(database, clock),
+        vectors=MemoryVectors(),
         data_points=SqliteDataPoints(database, clock),
         rate_limit=wall(rate_limit),
         address_limit=wall(address_limit),

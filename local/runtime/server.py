@@ -133,7 +133,7 @@ class _Incoming:
         self._read = True
         if self._watcher is not None:
             return b""
-        if self._declared.isdecimal() and int(self._declared) > limit:
+        if _is_longer(self._declared, limit):
             return None
         parts: list[bytes] = []
         length = 0
@@ -195,6 +195,12 @@ async def _close(body: AsyncIterator[bytes]) -> None:
             await aclose()
         except Exception:
             logger.exception("closing a stream failed")
+
+
+def _is_longer(declared: str, limit: int) -> bool:
+    """Whether a `content-length` says more than `limit`. One of many digits may still say little: `000…5`."""
+    digits = declared.lstrip("0") or "0"
+    return digits.isascii() and digits.isdecimal() and (len(digits) > 18 or int(digits) > limit)
 
 
 def _read_headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -1,5 +1,5 @@
-"""Stand-in for the package that the Workers runtime provides: entropy and import rules while a Worker starts.
+"""Stand-in for the package that workerd puts beside every Python Worker: entropy and imports while it starts.
 
-It runs inside Pyodide only. The Workers SDK imports `allow_entropy` and `import_patch_manager` from here;
-`import_rules.mjs` imports `start_up`.
+It runs inside Pyodide only, in the check of the bundle and in the host of the test suite. `workers-runtime-sdk` builds
+on it; whoever starts a Worker gives it `_import_rules` from JavaScript, and calls it from a module of its own.
 """

@@ -1,124 +1,140 @@
-"""Runs the import of a known package inside the context that the Workers SDK registered for it."""
+"""Contexts around the import of packages that need care while a Worker starts.
+
+Rules: a registered context is entered around `create_module` or `exec_module` of the package it names;
+`block_calls` puts a proxy into `sys.modules` whose functions raise until the first request; before the first request
+the finder goes away and the handlers of the packages that were imported run.
+"""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from importlib.abc import Loader, MetaPathFinder
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial, wraps
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-type Context = Callable[[ModuleType], AbstractContextManager[Any]]
-type Handler = Callable[[ModuleType], None]
 
-_exec_contexts: dict[str, Context] = {}
-_create_contexts: dict[str, Context] = {}
-_after_snapshot: dict[str, Handler] = {}
-_before_first_request: dict[str, Handler] = {}
-_blocked: list[tuple[ModuleType, str, object]] = []
-_starting = True
+@dataclass(slots=True)
+class _Patch:
+    create: Callable[[Any], AbstractContextManager[Any]] = nullcontext
+    execute: Callable[[Any], AbstractContextManager[Any]] = nullcontext
+    after_snapshot: Callable[[ModuleType], None] | None = None
+    before_first_request: Callable[[ModuleType], None] | None = None
 
 
-def register_exec_patch[C: Context](name: str) -> Callable[[C], C]:
-    """Register a context for executing the module `name`."""
-    return _into(_exec_contexts, name)
+_patches: dict[str, _Patch] = {}
+_blocked: dict[str, ModuleType] = {}
+_after_snapshot: list[Callable[[], None]] = []
+_before_first_request: list[Callable[[], None]] = []
+_serving = False
 
 
-def register_create_patch[C: Context](name: str) -> Callable[[C], C]:
-    """Register a context for creating the extension module `name`."""
-    return _into(_create_contexts, name)
+def _register(field: str, name: str, function: Any = None) -> Any:
+    if function is None:
+        return partial(_register, field, name)
+    setattr(_patches.setdefault(name, _Patch()), field, function)
+    return function
 
 
-def register_after_snapshot[H: Handler](name: str) -> Callable[[H], H]:
-    """Register what runs when all imports are done, if the module `name` is loaded."""
-    return _into(_after_snapshot, name)
+def register_create_patch(name: str, context_manager: Any = None) -> Any:
+    return _register("create", name, context_manager)
 
 
-def register_before_first_request[H: Handler](name: str) -> Callable[[H], H]:
-    """Register what runs before the first request, if the module `name` is loaded."""
-    return _into(_before_first_request, name)
+def register_exec_patch(name: str, context_manager: Any = None) -> Any:
+    return _register("execute", name, context_manager)
 
 
-def block_calls(module: ModuleType, *, allowlist: Iterable[str] = ()) -> None:
-    """Make the module's callables raise until the first request, except those allowed."""
-    for name, value in list(vars(module).items()):
-        if name.startswith("_") or name in allowlist or not callable(value) or isinstance(value, type):
-            continue
-        _blocked.append((module, name, value))
-        setattr(module, name, _raising_while_starting(f"{module.__name__}.{name}", value))
+def register_after_snapshot(name: str, handler: Any = None) -> Any:
+    return _register("after_snapshot", name, handler)
 
 
-def finish_start_up() -> None:
-    """Put everything back and run what was registered for it."""
-    global _starting  # noqa: PLW0603 - one interpreter starts once
-    _starting = False
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
-    for module, name, value in _blocked:
-        setattr(module, name, value)
-    for handlers in (_after_snapshot, _before_first_request):
-        for name, handler in handlers.items():
-            if name in sys.modules:
-                handler(sys.modules[name])
+def register_before_first_request(name: str, handler: Any = None) -> Any:
+    return _register("before_first_request", name, handler)
 
 
-def install() -> None:
-    """Start to watch imports."""
-    sys.meta_path.insert(0, _Finder())
+class _Loader:
+    def __init__(self, loader: Any, patch: _Patch) -> None:
+        self._loader = loader
+        self._patch = patch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        with self._patch.create(spec):
+            module: ModuleType | None = self._loader.create_module(spec)
+            return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        if self._patch.after_snapshot is not None:
+            _after_snapshot.append(partial(self._patch.after_snapshot, module))
+        if self._patch.before_first_request is not None:
+            _before_first_request.append(partial(self._patch.before_first_request, module))
+        with self._patch.execute(module):
+            self._loader.exec_module(module)
 
 
-class _Finder(MetaPathFinder):
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        on_exec, on_create = _exec_contexts.get(fullname), _create_contexts.get(fullname)
-        if on_exec is None and on_create is None:
+class PatchFinder:
+    def invalidate_caches(self) -> None:
+        pass
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        patch = _patches.get(fullname)
+        if patch is None:
             return None
         for finder in sys.meta_path:
-            if finder is self:
+            if isinstance(finder, PatchFinder):
                 continue
             spec = finder.find_spec(fullname, path, target)
-            if spec is not None and spec.loader is not None:
-                spec.loader = _Loader(spec.loader, on_exec, on_create)
+            if spec is not None:
+                spec.loader = _Loader(spec.loader, patch)  # type: ignore[assignment]
                 return spec
         return None
 
 
-class _Loader(Loader):
-    def __init__(self, original: Loader, on_exec: Context | None, on_create: Context | None) -> None:
-        self._original = original
-        self._on_exec = on_exec
-        self._on_create = on_create
+class BlockedModule(ModuleType):
+    """Stands in for a module whose functions would use a bad seed; behaves like it once requests are served."""
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._original, name)
+    def __init__(self, module: ModuleType, allowlist: Iterable[str]) -> None:
+        object.__setattr__(self, "_blocked", (module, frozenset(allowlist)))
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        if self._on_create is None:
-            return self._original.create_module(spec)
-        with self._on_create(ModuleType(spec.name)):
-            return self._original.create_module(spec)
+    def __getattribute__(self, name: str) -> Any:
+        module, allowed = object.__getattribute__(self, "_blocked")
+        value = getattr(module, name)
+        if _serving or name in allowed or not callable(value):
+            return value
 
-    def exec_module(self, module: ModuleType) -> None:
-        if self._on_exec is None:
-            self._original.exec_module(module)
-            return
-        with self._on_exec(module):
-            self._original.exec_module(module)
+        @wraps(value)
+        def refuse(*args: Any, **kwargs: Any) -> Any:
+            if not _serving:
+                raise RuntimeError(f"Cannot use {module.__name__}.{name}() outside of request context")
+            return value(*args, **kwargs)
 
+        return refuse
 
-def _into[F](registry: dict[str, Any], name: str) -> Callable[[F], F]:
-    def register(function: F) -> F:
-        registry[name] = function
-        return function
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(object.__getattribute__(self, "_blocked")[0], name, value)
 
-    return register
+    def __dir__(self) -> list[str]:
+        return dir(object.__getattribute__(self, "_blocked")[0])
 
 
-def _raising_while_starting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    # A name imported with `from … import` keeps this wrapper for good, so it must let requests through.
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        if _starting:
-            raise RuntimeError(f"Cannot use {name}() outside of request context")
-        return original(*args, **kwargs)
+def block_calls(module: ModuleType, *, allowlist: Iterable[str] = ()) -> None:
+    """Make top-level calls of the module's functions raise until the first request."""
+    sys.modules[module.__name__] = BlockedModule(module, allowlist)
+    _blocked[module.__name__] = module
 
-    return guarded
+
+def install() -> None:
+    sys.meta_path.insert(0, PatchFinder())
+
+
+def finish() -> None:
+    """Requests are served from now on: blocked modules are themselves again, and generators get true seeds."""
+    global _serving  # noqa: PLW0603 - the one moment the interpreter passes once
+    _serving = True
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PatchFinder)]
+    sys.modules.update(_blocked)
+    for handler in (*_after_snapshot, *_before_first_request):
+        handler()

@@ -9,8 +9,8 @@ import sys
 from typing import Any
 
 import _import_rules
-
-from . import import_patch_manager
+from _cloudflare import import_patch_manager
+from _cloudflare.allow_entropy import should_allow_entropy_call
 
 _EIO = 29  # what getentropy() answers in production
 _FORBIDDEN_EVENTS = (
@@ -22,6 +22,7 @@ _FORBIDDEN_EVENTS = (
     "os.system",
     "urllib.Request",
 )
+_SEEDED = ("Random", "SystemRandom")  # these ask for entropy by themselves if they need it
 _urandom = os.urandom
 _seed = random.Random.seed
 
@@ -32,7 +33,7 @@ def begin() -> None:
     os.urandom = _guarded_urandom
     vars(random)["_urandom"] = _guarded_urandom  # what secrets and SystemRandom draw from
     random.Random.seed = _guarded_seed  # type: ignore[method-assign]
-    import_patch_manager.block_calls(random)
+    import_patch_manager.block_calls(random, allowlist=_SEEDED)
     import_patch_manager.install()
 
 
@@ -41,12 +42,12 @@ def end() -> None:
     os.urandom = _urandom
     vars(random)["_urandom"] = _urandom
     random.Random.seed = _seed  # type: ignore[method-assign]
-    import_patch_manager.finish_start_up()
+    import_patch_manager.finish()
     random.seed()
 
 
 def _guarded_urandom(size: int, /) -> bytes:
-    if _import_rules.starting and _import_rules.allowedEntropyCalls <= 0:
+    if not should_allow_entropy_call():
         raise OSError(_EIO, "Randomness is not allowed while a Worker is starting")
     return _urandom(size)
 
