@@ -54,13 +54,18 @@ class Model(BaseHTTPRequestHandler):
         else:
             deltas += [{"content": sign} for sign in text]
         if not body.get("stream"):
-            usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
-            choice = {"index": 0, "message": message, "finish_reason": finish}
-            whole = {**identity, "object": "chat.completion", "choices": [choice], "usage": usage}
+            usage: dict[str, int] = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
+            choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": finish}
+            whole: dict[str, Any] = {
+                **identity,
+                "object": "chat.completion",
+                "choices": [choice],
+                "usage": usage,
+            }
             self._send("application/json", json.dumps(whole).encode())
             return
         base = {**identity, "object": "chat.completion.chunk"}
-        choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+        choices: list[Any] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
         choices.append({"index": 0, "delta": {}, "finish_reason": finish})
         events = [f"data: {json.dumps({**base, 'choices': [choice]})}\n\n" for choice in choices]
         self._send("text/event-stream", "".join([*events, "data: [DONE]\n\n"]).encode())

@@ -128,10 +128,10 @@ def test_arguments_of_a_tool_call_stay_json_and_come_back_equal(value: Any, asci
 
 
 def test_a_number_that_is_a_card_becomes_a_string_in_arguments() -> None:
-    call = {"function": {"name": "f", "arguments": '{"card": 4111111111111111}'}}
+    call = {"function": {"name": "f", "arguments": '{"card": [4111111111111111, -4111111111111111, 1]}'}}
     redaction = redact_chat({"messages": [{"tool_calls": [call]}]}, Policy.MASK)
     arguments = redaction.body["messages"][0]["tool_calls"][0]["function"]["arguments"]
-    assert json.loads(arguments) == {"card": "[card]"}
+    assert json.loads(arguments) == {"card": ["[card]", "[card]", 1]}
 
 
 def test_each_policy_does_what_its_name_says() -> None:

@@ -70,3 +70,36 @@ def test_a_secret_that_became_malformed_hides_no_death_from_the_tail_worker(tmp_
             collector.wait_for(lambda c: len(c.spans()) == 1)
             assert "OTEL_EXPORTER_OTLP_HEADERS" in host.wait_for_log("configuration_error")
             assert MARK not in host.tail(10_000)
+
+
+FORGETS = """
+from workers import Response, WorkerEntrypoint
+
+from lumigate.platform.workers.secrets_store import SecretsStore
+
+
+class Held:
+    value = "one"
+
+    async def get(self):
+        return self.value
+
+
+class Default(WorkerEntrypoint):
+    async def fetch(self, request):
+        store, held, seen = SecretsStore(), Held(), []
+        for value in ("one", "one", "two"):
+            held.value = value
+            told = await store.values({"OPENAI_API_KEY": held})
+            seen.append(f"{told['OPENAI_API_KEY']} {store.revision}")
+            store.forget()
+        return Response(", ".join(seen))
+"""
+
+
+def test_what_became_another_after_the_gateway_could_not_start_is_news_to_the_others(tmp_path: Path) -> None:
+    """An object of the same isolate may have been built with the value of before."""
+    source = source_with(tmp_path)
+    (source / "forgets.py").write_text(FORGETS, "utf-8")
+    with production_host(VARIABLES, main="forgets.py", src=source, bindings=references({})) as host:
+        assert httpx.get(host.url).text == "one 0, one 0, two 1"

@@ -1,4 +1,4 @@
-"""Personal data: what was found in requests, and what finding it took."""
+"""Personal data: what was found in requests and answers, and what finding it took."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PERSONAL_DATA_FINDINGS = Metric(
     name="lumigate.privacy.findings",
     unit="{finding}",
     kind=InstrumentKind.COUNTER,
-    description="Personal data found in requests, by kind.",
+    description="Personal data found in requests, and in answers where they are masked, by kind.",
     attributes=(PERSONAL_DATA_KIND,),
 )
 PRIVACY_SPAN = SpanType(

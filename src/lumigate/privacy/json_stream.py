@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 
-from lumigate.privacy.json_text import searchable
+from lumigate.privacy.json_text import number_around, searchable
 from lumigate.privacy.kinds import Finding
 from lumigate.privacy.mask import Put, replace
 from lumigate.privacy.stream import StreamMasker
@@ -22,8 +22,6 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _SIGN = re.compile(r'\\.?|"', re.DOTALL)
-_NUMBER = "+-.0123456789eE"
-_NUMBER_GOES_ON = re.compile(r"[-+.0-9eE]*+")
 
 
 class JsonStreamMasker:
@@ -87,8 +85,8 @@ class JsonStreamMasker:
                 start += 1
                 self._pass(text, start - 1, start)
             if not self._in_string:  # all of the number goes, its sign as well
-                start = position + len(text[position:start].rstrip(_NUMBER))
-                written, end = f'"{written}"', _end_of_number(text, end)
+                start, end = number_around(text, start, end, position)
+                written = f'"{written}"'
             parts += (text[position:start], written)
             self._pass(text, start, end)
             if self._escaping:  # its second sign is still to come
@@ -108,8 +106,3 @@ class JsonStreamMasker:
                 self._in_string = not self._in_string
             else:
                 self._escaping = len(match[0]) == 1
-
-
-def _end_of_number(text: str, position: int) -> int:
-    match = _NUMBER_GOES_ON.match(text, position)
-    return position if match is None else match.end()

@@ -14,6 +14,8 @@ from lumigate.privacy.kinds import Finding
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _ESCAPE = re.compile(r'\\(["\\/bfnrt])')
+_NUMBER = "+-.0123456789eE"
+_NUMBER_GOES_ON = re.compile(r"[-+.0-9eE]*+")
 _SIGNS = {'"': ' "', "/": " /", "n": "\n\n", "r": "\n\n", "\\": " \\"}
 
 
@@ -34,6 +36,13 @@ def searchable(text: str) -> str:
 def strings_in(text: str) -> list[tuple[int, int]]:
     """Where the strings stand, quotation marks included."""
     return [match.span() for match in _STRING.finditer(text)]
+
+
+def number_around(text: str, start: int, end: int, least: int = 0) -> tuple[int, int]:
+    """Where the number begins and ends that has these digits, its sign included; not before `least`."""
+    match = _NUMBER_GOES_ON.match(text, end)
+    begin = least + len(text[least:start].rstrip(_NUMBER))
+    return begin, end if match is None else match.end()
 
 
 def value_of(text: str, finding: Finding) -> str:

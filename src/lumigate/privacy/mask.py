@@ -112,14 +112,19 @@ def redact_chat(body: Mapping[str, Any], policy: Policy) -> Redaction:
 def _replace_in_json(text: str, findings: Sequence[Finding], put: Put) -> str:
     """A number that is a finding becomes a string, so that the text stays JSON."""
     strings = json_text.strings_in(text)
-    at = 0
-
-    def put_json(finding: Finding, _: str) -> str:
-        nonlocal at
+    at = position = 0
+    parts: list[str] = []
+    for finding in findings:
         while at < len(strings) and strings[at][1] <= finding.start:
             at += 1
-        written = put(finding, json_text.value_of(text, finding))
-        inside = at < len(strings) and strings[at][0] < finding.start
-        return written if inside else f'"{written}"'
-
-    return replace(text, findings, put_json)
+        if at < len(strings) and strings[at][0] < finding.start:
+            start, end = finding.start, finding.end
+            written = put(finding, json_text.value_of(text, finding))
+        else:  # all of the number, its sign as well
+            start, end = json_text.number_around(text, finding.start, finding.end, position)
+            written = f'"{put(finding, text[start:end])}"'
+        if finding.start >= position:
+            parts += (text[position:start], written)
+            position = end
+    parts.append(text[position:])
+    return "".join(parts)

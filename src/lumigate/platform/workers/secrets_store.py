@@ -35,12 +35,13 @@ class SecretsStore:
     def __init__(self) -> None:
         self.revision = 0
         self._values: dict[str, str] = {}
+        self._usable: set[str] = set()
         self._due_ms = math.inf
         self._tally: dict[str, int] = {}
 
     async def values(self, bindings: Mapping[str, Any]) -> dict[str, str]:
         """The values by name; what is known is not read again. Raises `ConfigurationError`, which names a binding."""
-        known = {name: self._values[name] for name in bindings if name in self._values}
+        known = {name: self._values[name] for name in bindings if name in self._usable}
         missing = {name: binding for name, binding in bindings.items() if name not in known}
         if missing:
             known |= await self._read(missing)
@@ -61,8 +62,8 @@ class SecretsStore:
         await self._read(bindings)
 
     def forget(self) -> None:
-        """What was read is no good: the next request reads it anew."""
-        self._values = {}
+        """What was read is no good: the next request reads it anew, and what is another then is told as such."""
+        self._usable = set()
         self._due_ms = math.inf
 
     def take_tally(self) -> dict[str, int]:
@@ -80,6 +81,7 @@ class SecretsStore:
         self._count("changed", changed)
         self._count("read", len(read) - changed)
         self._values |= read
+        self._usable |= read.keys()
         self.revision += changed > 0
         return read
 
