@@ -176,6 +176,8 @@ def test_a_session_of_the_region_lives_in_its_jurisdiction(watched: Watched, htt
     # The same id outside is another object, which has never been.
     assert http.get(path, headers=watched.headers("acme")).status_code == 404
     assert http.get(path, headers=inside).status_code == 200
+    cached = http.post(CHAT, json=asked(EVERYWHERE, f"once {uuid.uuid4().hex}"), headers=inside)
+    assert cached.status_code == 200, cached.text
     operator = watched.issuer.valid(sub="op", tenant="ops", scope="admin")
     forgotten = http.delete(
         "/admin/subjects/user-of-acme",
