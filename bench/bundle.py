@@ -130,7 +130,7 @@ def report_figures(rounds: int, *, as_json: bool, record: bool) -> int:
         for name in (*limits, "warm_answer_ratio"):
             row = (found[name], limits.get(name, ""), last.get(name, ""))
             texts = [f"{value:,}" if isinstance(value, int) else str(value) for value in row]
-            mark = "  passed" if name in passed else ""
+            mark = "  over the limit" if name in passed else ""
             print(f"{name:<20} {texts[0]:>12}  {texts[1]:>12}  {texts[2]:>13}{mark}")
     if record:
         with HISTORY.open("a", encoding="utf-8") as lines:

@@ -83,11 +83,21 @@ def find_wrangler(root: Path) -> Wrangler | None:
     """What is here, without installing anything; None where wrangler or a Node for it is missing."""
     if named := os.environ.get(COMMAND):
         return Wrangler(command=(named,), root=root)
-    script = root / "node_modules" / "wrangler" / "bin" / "wrangler.js"
-    node = find_node(root)
+    script, node = _script(root), find_node(root)
     if not script.is_file() or node is None:
         return None
     return Wrangler(command=(str(node), str(script)), root=root)
+
+
+def why_no_wrangler(root: Path) -> tuple[str, str]:
+    """Why `find_wrangler` found none, and what to do about it."""
+    if not _script(root).is_file():
+        return "wrangler is not installed", "run `npm ci`"
+    least, here = node_for_wrangler(_locked(root)), version_of("node", "--version")
+    return (
+        f"wrangler needs Node {'.'.join(map(str, least))}, {f'{here} is here' if here else 'and none is here'}",
+        "install a newer Node",
+    )
 
 
 def find_node(root: Path, *, install: bool = False) -> Path | None:
@@ -95,15 +105,24 @@ def find_node(root: Path, *, install: bool = False) -> Path | None:
 
     Raises `ToolchainMissing` where it was to be fetched and could not be.
     """
-    try:
-        lock = json.loads((root / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-    except (OSError, ValueError, KeyError):
-        lock = {}
-    least = node_for_wrangler(lock)
+    least = node_for_wrangler(_locked(root))
     here, version = shutil.which("node"), version_of("node", "--version")
     if here is not None and version is not None and tuple(map(int, version.split("."))) >= least:
         return Path(here)
     return toolchain.node_wheel(install=install)
+
+
+def _script(root: Path) -> Path:
+    return root / "node_modules" / "wrangler" / "bin" / "wrangler.js"
+
+
+def _locked(root: Path) -> Mapping[str, Any]:
+    """The packages of package-lock.json; none where there is no such file."""
+    try:
+        packages: Mapping[str, Any] = json.loads((root / "package-lock.json").read_text("utf-8"))["packages"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return packages
 
 
 def node_for_wrangler(lock: Mapping[str, Any]) -> tuple[int, ...]:

@@ -20,7 +20,8 @@ from slo.settings import Settings
 
 _ORGANISATION: Final = 1
 _QUERY: Final = re.compile(
-    r"\{\{ with query `(?P<expr>[^`]*)` \}\}\{\{ \. \| first \| value \| (?P<form>.*?) \}\}"
+    r"\{\{ with (?:query|printf) `(?P<expr>[^`]*)`(?: \$labels\.slo \| query)? \}\}"
+    r"\{\{ \. \| first \| value \| (?P<form>.*?) \}\}"
     r"(?:\{\{ else \}\}(?P<missing>.*?))?\{\{ end \}\}"
 )
 _FORMS: Final = {
@@ -142,9 +143,11 @@ def _texts(text: str, figures: dict[str, str]) -> str:
     """Prometheus' template as Grafana's: a query inside becomes one beside the condition, by its letter."""
 
     def replace(found: re.Match[str]) -> str:
-        identity = found["expr"][found["expr"].index("{") :]
+        # Grafana itself takes the result that has the alert's labels
+        asked = found["expr"].replace(f",{records.SLO}=%q", "")
+        identity = asked[asked.index("{") :]
         # a query without a result must have one all the same, or the text would say 0
-        expr = f"sum without() ({found['expr']}) or {_MISSING} + 0 * sum without() ({records.OBJECTIVE}{identity})"
+        expr = f"sum without() ({asked}) or {_MISSING} + 0 * sum without() ({records.OBJECTIVE}{identity})"
         reference = figures.setdefault(expr, _REFERENCES[len(figures)])
         value = _FORMS[found["form"]].format(reference)
         condition = f"{{{{ if gt .Values.{reference}.Value {_MISSING}.0 }}}}"

@@ -94,7 +94,8 @@ def _alert(notice: Notice, settings: Settings, prefix: str) -> Alert:
             "summary": notice.summary,
             "description": notice.description,
             "condition": _in_words(notice, settings.step_seconds),
-            "dashboard": f"{boards.grafana_url}/d/{boards.of_event(event)}?from=now-{hours}&to=now",
+            "dashboard": f"{boards.grafana_url}/d/{boards.of_event(event)}?from=now-{hours}&to=now"
+            + texts.narrowed(settings),
             "runbook_url": texts.runbook(settings, notice.runbook),
         },
     )

@@ -58,7 +58,8 @@ def _silence(settings: Settings) -> Alert:
             "summary": f"No heartbeat of {settings.service} for {minutes}: nothing is known of it.",
             "description": "An idle service still beats once a minute. The worker, its cron trigger, the counter shard "
             "or the scrape is broken, and no other alert can be trusted until it is mended.",
-            "dashboard": f"{boards.grafana_url}/d/{boards.uid('telemetry-delivered')}?from=now-6h&to=now",
+            "dashboard": f"{boards.grafana_url}/d/{boards.uid('telemetry-delivered')}?from=now-6h&to=now"
+            + texts.narrowed(settings),
             "runbook_url": texts.runbook(settings, "telemetry-silent"),
         },
     )
@@ -79,10 +80,17 @@ def _coverage(settings: Settings) -> Alert:
             "summary": "Only {{ $value | humanizePercentage }} of what the promises speak of was observed.",
             "description": "Either telemetry had gaps, or Prometheus keeps less than the period "
             "(`--storage.tsdb.retention.time`): budgets are of a shorter time than they say.",
-            "dashboard": f"{settings.dashboards.grafana_url}/d/{settings.dashboards.slo}?from=now-30d&to=now",
+            "dashboard": _promises_dashboard(settings),
             "runbook_url": texts.runbook(settings, "coverage-low"),
         },
     )
+
+
+def _promises_dashboard(settings: Settings) -> str:
+    """A link over the usual period, to the promises of this service among those that one Prometheus may hold."""
+    boards = settings.dashboards
+    variables = texts.narrowed(settings, service=settings.service)
+    return f"{boards.grafana_url}/d/{boards.slo}?from=now-30d&to=now{variables}"
 
 
 def _stage(settings: Settings, stage: Stage) -> Alert:
@@ -103,8 +111,9 @@ def _stage(settings: Settings, stage: Stage) -> Alert:
             "summary": "{{ $labels.slo }}: {{ $value | humanizePercentage }} of the error budget is spent; "
             f"releases are {stage.releases}.",
             "description": " ".join(stage.action.split()),
-            "dashboard": f"{settings.dashboards.grafana_url}/d/{settings.dashboards.slo}?from=now-30d&to=now"
-            "&var-slo={{ $labels.slo }}",
+            "budget": "{{ $value | humanizePercentage }} of the error budget is spent; at this pace the rest lasts "
+            f"{texts.time_left_of_alerts_promise(settings)}.",
+            "dashboard": _promises_dashboard(settings) + "&var-slo={{ $labels.slo }}",
             "runbook_url": texts.runbook(settings, "budget-spent"),
         },
     )

@@ -49,6 +49,17 @@ def time_to_exhaustion(promise: Promise) -> Figure:
     )
 
 
+def time_left_of_alerts_promise(settings: Settings) -> str:
+    """The same where one alert is of every promise: a template that asks for the one in the alert's label."""
+    figure = Figure(
+        expr=f'{records.EXHAUSTION}{{{records.SERVICE}="{settings.service}",{records.SLO}=%q}}',
+        form="duration",
+        missing="longer than the period",
+    )
+    asked = f"with printf `{figure.expr}` $labels.{records.SLO} | query"
+    return figure.prometheus().replace(f"with query `{figure.expr}`", asked)
+
+
 def in_words(promise: Promise) -> str:
     """The promise as a sentence, with its objective and period."""
     days = promise.period / 86_400
@@ -67,16 +78,21 @@ def dashboards(settings: Settings, promise: Promise, hours: float) -> dict[str, 
 def _dashboard(settings: Settings, promise: Promise, uid: str, hours: float) -> str:
     """Over the hours that matter, up to this evaluation, with the variables that the dashboard has."""
     boards = settings.dashboards
-    variables = {"var-job": settings.matchers["job"]} if "job" in settings.matchers else {}
-    if uid == boards.slo:
-        variables |= {"var-service": promise.service, "var-slo": promise.name}
+    of_promises = {"service": promise.service, "slo": promise.name} if uid == boards.slo else {}
     value = "{{ . | first | value | printf `%.0f` }}"
     instants = [
         f"{{{{ with query `1000 * (time() - {seconds:.15g})` }}}}{value}{{{{ end }}}}"
         for seconds in (hours * 3600, 0)
     ]
-    query = "".join(f"&{pair}" for pair in urlencode(variables).split("&") if pair)
-    return f"{boards.grafana_url}/d/{uid}?from={instants[0]}&to={instants[1]}{query}"
+    return (
+        f"{boards.grafana_url}/d/{uid}?from={instants[0]}&to={instants[1]}{narrowed(settings, **of_promises)}"
+    )
+
+
+def narrowed(settings: Settings, **variables: str) -> str:
+    """What a link ends with, so that its dashboard shows `variables`, of this deployment where there are several."""
+    job = {"job": settings.matchers["job"]} if "job" in settings.matchers else {}
+    return "".join(f"&{urlencode({f'var-{name}': value})}" for name, value in (job | variables).items())
 
 
 def runbook(settings: Settings, page: str) -> str:

@@ -69,25 +69,29 @@ def examine(
     """Everything, in the order in which one would mend it."""
     from local.doctor.bindings_check import check_apart, check_bindings
     from local.doctor.network_check import check_network
-    from local.doctor.secrets_check import check_secrets, list_secrets, local_secrets
+    from local.doctor.secrets_check import LOG_IN, check_secrets, list_secrets, local_secrets
     from local.doctor.settings_check import check_settings
     from local.doctor.stored_secrets import check_references, references
     from local.doctor.versions_check import check_versions
-    from local.wrangler import find_wrangler
+    from local.wrangler import find_wrangler, why_no_wrangler
 
     yield from check_versions(root)
     wrangler = None if offline else find_wrangler(root)
     for environment in chosen:
         secrets: Mapping[str, str | None] | None
+        remedy = LOG_IN
         if environment.is_development:
             secrets, why = local_secrets(root), ""
         elif offline:
-            secrets, why = None, "--offline"
+            secrets, why, remedy = None, "--offline", "Leave --offline out to have them looked at."
+        elif wrangler is None:
+            secrets, (why, first) = None, why_no_wrangler(root)
+            remedy = f"{first[0].upper()}{first[1:]}, then {LOG_IN[0].lower()}{LOG_IN[1:]}"
         else:
-            secrets, why = list_secrets(environment, None if wrangler is None else wrangler.ask)
+            secrets, why = list_secrets(environment, wrangler.ask)
         yield from check_settings(environment, secrets, environments[0])
         yield from check_bindings(environment, root)
-        yield from check_secrets(environment, secrets, why)
+        yield from check_secrets(environment, secrets, why, remedy)
         yield from check_references(environment, secrets, None if wrangler is None else wrangler.ask)
         if not offline:
             known = {**{binding.name: None for binding in references(environment)}, **(secrets or {})}

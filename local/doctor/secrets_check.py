@@ -23,11 +23,11 @@ from lumigate.model_table import PROVIDER_BASE_URLS
 type Wrangler = Callable[[list[str]], tuple[int, str, str]]
 """Runs wrangler with arguments: exit code, standard output, standard error."""
 
+LOG_IN = "Log in: npx wrangler login; or set CLOUDFLARE_API_TOKEN."
 
-def list_secrets(environment: Environment, wrangler: Wrangler | None) -> tuple[dict[str, None] | None, str]:
+
+def list_secrets(environment: Environment, wrangler: Wrangler) -> tuple[dict[str, None] | None, str]:
     """The names of the deployed secrets; or None, and why they cannot be had."""
-    if wrangler is None:
-        return None, "wrangler is not installed here"
     code, out, err = wrangler(["secret", "list", "--format", "json", *environment.arguments])
     if code != 0:
         return None, last_words(err or out)
@@ -43,14 +43,20 @@ def local_secrets(root: Path) -> dict[str, str]:
 
 
 def check_secrets(
-    environment: Environment, secrets: Mapping[str, str | None] | None, unavailable: str = ""
+    environment: Environment,
+    secrets: Mapping[str, str | None] | None,
+    unavailable: str = "",
+    remedy: str = LOG_IN,
 ) -> Iterator[Finding]:
-    """Findings about `secrets`; `unavailable` says why there are none to look at. Those of the Secrets Store count."""
+    """Findings about `secrets`; `unavailable` says why there are none to look at, `remedy` what to do about it.
+
+    Those of the Secrets Store count.
+    """
     part = Part(check="secrets", where=environment.name)
     if secrets is None:
         yield part.skipped(
             f"they cannot be listed: {unavailable}",
-            "Install and log in: npm ci && npx wrangler login; or set CLOUDFLARE_API_TOKEN.",
+            remedy,
         )
         return
     known = known_settings(environment, secrets)

@@ -19,7 +19,7 @@ from local.rollout.deployments import Deployments, InForce, MigrationPending, Ne
 from local.rollout.gate import Reading, ReadVersions, slo_gate
 from local.rollout.plan import plan
 from local.toolchain import ROOT
-from local.wrangler import find_wrangler
+from local.wrangler import find_wrangler, why_no_wrangler
 
 add_arguments = _arguments.add_arguments
 
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         return Outcome.DONE
     wrangler = find_wrangler(ROOT)
     if wrangler is None:
-        return _refuse("wrangler is not installed; run `npm ci`")
+        return _refuse("; ".join(why_no_wrangler(ROOT)))
     if not (arguments.bundle / "wrangler.toml").is_file():
         return _refuse(f"there is no bundle in {arguments.bundle}; run `lumigate bundle`")
     deployments = Deployments(wrangler=wrangler, folder=arguments.bundle, environment=arguments.env, say=_say)

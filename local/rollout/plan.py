@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator, Sequence
 
 from local.rollout.split import Split
@@ -13,8 +14,9 @@ def plan(arguments: argparse.Namespace) -> Iterator[str]:
     old, new = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
 
     def call(words: Sequence[str]) -> str:
-        return "wrangler " + " ".join([*words, "--cwd", str(arguments.bundle), "--env", arguments.env])
+        return "wrangler " + shlex.join([*words, "--cwd", str(arguments.bundle), "--env", arguments.env])
 
+    yield f"what would be run; {old[-4:]} stands for the version in force, {new[-4:]} for the new one"
     yield call(["deployments", "status", "--json"])
     if arguments.action == "abort":
         yield call(_deploy(Split(candidate=new, stable=old, percent=0.0)))

@@ -19,7 +19,7 @@ from typing import Final
 from local.doctor import code_reads
 from local.rollout.deployments import read_events
 from local.toolchain import ROOT
-from local.wrangler import Wrangler, find_wrangler, last_words
+from local.wrangler import Wrangler, find_wrangler, last_words, why_no_wrangler
 
 TOKEN: Final = "LUMIGATE_TOKEN"  # noqa: S105 - the name of the variable, not what is in it
 TENANT: Final = "preview"
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     wrangler = find_wrangler(ROOT)
     if wrangler is None:
-        return _fail("wrangler is not installed; run `npm ci`", 2)
+        return _fail("; ".join(why_no_wrangler(ROOT)), 2)
     if not (arguments.bundle / "wrangler.toml").is_file():
         return _fail(f"there is no bundle in {arguments.bundle}; run `lumigate bundle`", 2)
     if arguments.action == "delete":

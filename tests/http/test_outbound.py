@@ -186,3 +186,9 @@ def test_trusted_hosts_are_a_setting() -> None:
         OUTBOUND_TRUSTED_HOSTS="VLLM, 10.0.0.5",
     )
     assert made.providers["openai"].base_url == "http://vllm:8000/v1"
+
+
+def test_a_trusted_host_may_have_any_form_of_a_name_or_address() -> None:
+    hosts = ("my_vllm", "modèle.example", "10.0.0.5", "fd00::5", "::1", "::ffff:10.0.0.5")
+    assert make_settings(OUTBOUND_TRUSTED_HOSTS=",".join(hosts)).http.outbound_trusted_hosts == hosts
+    assert make_settings(OUTBOUND_TRUSTED_HOSTS="[fd00::5]").http.outbound_trusted_hosts == ("fd00::5",)

@@ -117,6 +117,8 @@ async def test_what_telemetry_gets_of_a_head_is_cut(agent: str, path: str) -> No
         ("CORS_ORIGINS", "*, https://a.example"),
         ("HSTS_MAX_AGE_SECONDS", "-1"),
         ("OUTBOUND_TRUSTED_HOSTS", "http://models.internal"),
+        ("OUTBOUND_TRUSTED_HOSTS", "models.internal:8000"),
+        ("OUTBOUND_TRUSTED_HOSTS", "models.internal vllm"),
     ],
 )
 def test_a_malformed_setting_is_named(name: str, value: str) -> None:

@@ -136,6 +136,24 @@ def test_every_alert_says_what_the_one_on_call_needs() -> None:
     assert promql(3600) == "1h"
 
 
+def test_no_alert_leaves_out_what_it_can_say() -> None:
+    rules = [
+        rule
+        for path in sorted((GENERATED / "prometheus").glob("*.rules.yaml"))
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    assert len(rules) > 40
+    for rule in rules:
+        words = rule["annotations"]
+        assert rule["labels"]["severity"] in {"page", "ticket", "info"}
+        assert {"summary", "description", "dashboard", "runbook_url"} <= words.keys(), rule["alert"]
+        # a burn and a stage of the policy are about a budget; the rest is about what happened
+        about_a_budget = re.search(r"Burn$|Budget\w+Spent$", rule["alert"]) is not None
+        assert ("slo:time_to_exhaustion:seconds" in words.get("budget", "")) is about_a_budget, rule["alert"]
+
+
 @pytest.mark.parametrize("matchers", [{}, {"job": "lumigate production"}])
 def test_every_link_leads_to_a_dashboard_that_has_its_variables(matchers: dict[str, str]) -> None:
     boards = {
@@ -156,4 +174,6 @@ def test_every_link_leads_to_a_dashboard_that_has_its_variables(matchers: dict[s
         found = re.match(r"https://grafana\.example\.com/d/([\w-]+)\?from=", link)
         assert found is not None, link
         assert set(re.findall(r"[?&]var-(\w+)=", link)) <= boards[found[1]], link
-    assert ("var-job=lumigate+production" in links[0]) is bool(matchers)
+    assert all(("var-job=lumigate+production" in link) is bool(matchers) for link in links)
+    of_promises = [link for link in links if "/d/lumigate-slo?" in link]
+    assert all("var-service=lumigate" in link for link in of_promises)

@@ -152,8 +152,8 @@ class CacheSettings:
         for alias in self.routes:
             if alias not in aliases:
                 raise ConfigurationError("CACHE_ROUTES", f"{alias[:64]!r} is no name of MODELS")
-        if self.near_embedding_model and self.near_embedding_model not in aliases:
-            raise ConfigurationError("CACHE_NEAR_EMBEDDING_MODEL", "is no name of MODELS")
+        if (model := self.near_embedding_model) and model not in aliases:
+            raise ConfigurationError("CACHE_NEAR_EMBEDDING_MODEL", f"{model[:64]!r} is no name of MODELS")
         if self.near_vectors and not self.near_embedding_model:
             raise ConfigurationError(
                 "CACHE_NEAR_VECTORS", "needs a model that makes them: CACHE_NEAR_EMBEDDING_MODEL"

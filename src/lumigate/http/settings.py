@@ -15,6 +15,8 @@ PLATFORM_HEADER_BYTES = 128 * 1024
 PLATFORM_URL_BYTES = 16 * 1024
 """What Cloudflare lets through (https://developers.cloudflare.com/workers/platform/limits/#request-limits)."""
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._~\[\]:-]+")
+_HOST = r"(?!-)[\w.-]+|\[?[0-9a-f]*:[0-9a-f.]*:[0-9a-f:.]*\]?"
+"""A name, an address of four numbers, or one of IPv6; no port: it is the host that is trusted."""
 
 
 def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -30,7 +32,7 @@ def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _hosts(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
-        if "/" in value or "@" in value:
+        if not re.fullmatch(_HOST, value.lower()):  # compiled where the setting is set
             raise ValueError(f"{value[:100]!r} is no host: it has the form models.internal or 10.0.0.5")
     return tuple(value.lower().strip("[]") for value in values)
 

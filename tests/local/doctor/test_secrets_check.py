@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from local.cli import main
 from local.doctor.finding import Finding, Level
 from local.doctor.secrets_check import check_secrets, list_secrets
 from tests.local.doctor.checkout import change, environment, staging
@@ -42,10 +45,22 @@ def test_why_they_cannot_be_listed_is_said_in_a_line(root: Path) -> None:
         assert names is None
         assert words in why
         assert "\x1b" not in why
-    assert list_secrets(chosen, None)[0] is None
     (finding,) = check_secrets(chosen, None, "no login")
     assert finding.level is Level.SKIPPED
     assert "no login" in finding.what
+    assert "wrangler login" in finding.next_step
+
+
+def test_offline_it_is_not_said_that_something_is_to_be_installed(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["doctor", "--offline", "--json", "--env", "staging", "--root", str(root)]
+    main(run)
+    (finding,) = [
+        each for each in json.loads(capsys.readouterr().out)["findings"] if each["check"] == "secrets"
+    ]
+    assert finding["what"].endswith("--offline")
+    assert finding["next"] == "Leave --offline out to have them looked at."
 
 
 def test_all_that_is_needed_is_there(root: Path) -> None:
