@@ -30,7 +30,7 @@ from local.runtime.development import development_settings
 from local.runtime.embedded import EmbeddedRuntime
 from local.runtime.in_thread import run_in_thread
 from tests.collector import Collector, running_collector
-from tests.pyodide.production import deployed, production_host
+from tests.pyodide.production import deployed, production_host, suite_bindings
 
 API_KEY = "lmg_blackbox_key"
 
@@ -139,7 +139,7 @@ def _pyodide(more: Mapping[str, Any] | None = None) -> Iterator[Stage]:
         variables |= more or {}
         # What is uploaded, not what lies in the checkout: the suite is the proof that nothing it needs was left out.
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lumigate-bundle-")))
-        host = stack.enter_context(production_host(variables, **deployed(folder)))
+        host = stack.enter_context(production_host(variables, bindings=suite_bindings(), **deployed(folder)))
         yield Stage(
             name="pyodide",
             url=host.url,

@@ -18,7 +18,7 @@ from local.runtime.embedded import EmbeddedRuntime
 from local.runtime.in_thread import run_in_thread
 from tests.blackbox.conftest import _mocks
 from tests.collector import Collector, running_collector
-from tests.pyodide.production import production_host
+from tests.pyodide.production import production_host, suite_bindings
 
 COLLECTOR = "http://collector.invalid"
 """In a setting: the address of the collector that is started."""
@@ -169,7 +169,7 @@ def pyodide(settings: Mapping[str, Any], _data: Path) -> Iterator[Watched]:
         variables = development_settings(jwks_url=issuer.jwks_url, openai_base_url=upstream.base_url)
         variables |= _with(collector, settings)
         present = {name: value for name, value in variables.items() if value is not None}
-        host = stack.enter_context(production_host(present))
+        host = stack.enter_context(production_host(present, bindings=suite_bindings()))
         yield Watched(
             name="pyodide",
             url=host.url,
