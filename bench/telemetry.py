@@ -83,6 +83,15 @@ def _contests() -> Iterator[Contest[Any]]:
         rival=sdk.whole_requests,
         bar=_bar(6),
     )
+    yield Contest(
+        what="the same, its wide event a log record too",
+        workload=lambda: requests(REQUESTS_PER_ROUND),
+        count=REQUESTS_PER_ROUND,
+        ours=engine.logged_requests,
+        rival=sdk.logged_requests,
+        # the SDK's logs are the cheapest part of it
+        bar=_bar(5),
+    )
     # not `always_off`, which would be cheaper still: an unsampled request is watched for errors, and pays for that
     unsampled = _Side(Engine(HeadSampler(threshold_of(1e-9))))
     yield Contest(
@@ -104,7 +113,7 @@ def _check_that_both_do_the_work(engine: _Side, sdk: _Side) -> None:
                 name: payload.count(name)
                 for name in (b"parentSpanId", b"timeUnixNano", b"intValue", b"stringValue")
             }
-            for payload in side.whole_requests(work)
+            for payload in side.logged_requests(work)
         ]
         for side in (engine, sdk)
     )
@@ -145,6 +154,15 @@ class _Side:
             record_metrics(self._recorders, request)
             self._side.write_point_and_event(request.event)
         return self._side.spans_as_json(), self._side.metrics_as_json()
+
+    def logged_requests(self, work: list[Request]) -> tuple[bytes, bytes, bytes]:
+        """The same, with each event a log record too, and three signals."""
+        for request in work:
+            root = trace_request(self._side.tracer, request)
+            record_metrics(self._recorders, request)
+            self._side.write_point_and_event(request.event)
+            self._side.log_event(request.event, root)
+        return self._side.spans_as_json(), self._side.metrics_as_json(), self._side.logs_as_json()
 
 
 def _buffered_spans() -> Row:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.trace import Span, SpanKind, Tracer
 
 from lumigate.telemetry.schema import Attribute, EventField, InstrumentKind, Metric, PointColumn
 
@@ -82,9 +82,10 @@ def measurement() -> tuple[float, Attributes]:
 
 
 def wide_event() -> Attributes:
-    """The one line a request leaves on the console."""
+    """The one line a request leaves on the console, and its log record."""
     return {
         "event": "request",
+        "level": "info",
         "request_id": f"{_random.getrandbits(128):032x}",
         "trace_id": f"{_random.getrandbits(128):032x}",
         "route": "/v1/chat/completions",
@@ -102,6 +103,8 @@ def wide_event() -> Attributes:
     }
 
 
+SUMMARY = "POST /v1/chat/completions 200 complete"
+"""The body of the log record."""
 EVENT_FIELDS = tuple(EventField(name=name, description="For measuring.") for name in wide_event())
 POINT_COLUMNS = tuple(
     PointColumn(column=column, name=name, description="For measuring.")
@@ -137,12 +140,13 @@ def requests(count: int) -> list[Request]:
     return [Request() for _ in range(count)]
 
 
-def trace_request(tracer: Tracer, request: Request) -> None:
-    """A server span and seven below it, started and ended in turn."""
+def trace_request(tracer: Tracer, request: Request) -> Span:
+    """A server span, which is returned, and seven below it, started and ended in turn."""
     attributes = request.spans
-    with tracer.start_as_current_span(_NAMES[0], kind=SpanKind.SERVER, attributes=attributes[0]):
+    with tracer.start_as_current_span(_NAMES[0], kind=SpanKind.SERVER, attributes=attributes[0]) as root:
         for name, given in zip(_NAMES[1:], attributes[1:], strict=True):
             tracer.start_span(name, kind=SpanKind.CLIENT, attributes=given).end()
+    return root
 
 
 def recorders(make: Callable[[Metric], Any]) -> list[Recorder]:

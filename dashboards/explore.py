@@ -10,7 +10,10 @@ from lumigate.telemetry.schema import Attribute, SpanType
 
 FIELDS: Final = frozenset(field.name for field in WIDE_EVENT)
 SERVICE: Final = '{service_name=~"$service"}'
-"""Where the wide events are: in Loki's stream of the service, one JSON line each."""
+"""Where the wide events are: in Loki's stream of the service."""
+_FIELDS_OF_BOTH: Final = "| json | drop __error__, __error_details__"
+"""What Logpush brings is a line of JSON; what comes over OTLP has its fields beside it (structured metadata, by the
+same names), and a line that is no JSON, which is no error here."""
 
 
 def field(name: str) -> str:
@@ -23,7 +26,12 @@ def field(name: str) -> str:
 def events(*conditions: str) -> str:
     """Wide events as log lines. Conditions come from `field_is` and `field_matches`."""
     wanted = "".join(f" | {condition}" for condition in (field_is("event", "request"), *conditions))
-    return f'{SERVICE} |= `"event"` | json{wanted}'
+    return f"{SERVICE} {_FIELDS_OF_BOTH}{wanted}"
+
+
+def shown(log_query: str, *names: str) -> str:
+    """As lines for people, alike for both; all fields are in the details of each."""
+    return f"{log_query} | line_format `{' '.join(f'{{{{.{field(name)}}}}}' for name in names)}`"
 
 
 def field_is(name: str, value: str) -> str:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from local import closed_output
+
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "dev": ("local.dev", "run everything on this machine: gateway, mock model provider, issuer of tokens"),
     "token": ("local.make_token", "print a token for a running `lumigate dev`"),
@@ -50,6 +52,17 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0 done, 1 it failed, 2 it was not understood."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _ended(arguments)
+        sys.stdout.flush()  # at the end of the interpreter it is too late to say anything
+    except BrokenPipeError:
+        if not closed_output.discarded():
+            raise  # another pipe than ours
+        return closed_output.EXIT_CODE
+    return code
+
+
+def _ended(arguments: list[str]) -> int:
     try:
         return _run(arguments)
     except SystemExit as stop:  # how argparse ends, after help and after an error

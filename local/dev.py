@@ -19,8 +19,8 @@ from typing import Any
 from rich.console import Console
 from rich.logging import RichHandler
 
-from local import argument_types, greeting
-from local.dev_vars import read_dev_vars
+from local import argument_types, closed_output, greeting
+from local.dev_vars import FILE_NAME, read_dev_vars
 from local.live_stats import LiveStats
 from local.live_view import show_live, span_totals
 from local.load import LoadGenerator
@@ -104,8 +104,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until Ctrl-C; 0 after a clean end, 1 where it could not start."""
-    environ = {**read_dev_vars(Path.cwd()), **os.environ}
+    written = read_dev_vars(Path.cwd())
+    environ = {**written, **os.environ}
     settings = _settings(environ, arguments)
+    _warn_of_unread(written, settings)
     if arguments.traffic and (reason := _no_traffic_because(settings)):
         return _fail(reason)
     if arguments.runtime == "workerd":
@@ -123,7 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
     except DataError as error:
         return _fail(f"{error}; remove it, or choose another folder with --data")
     except BrokenPipeError:
-        _discard_output()
+        closed_output.discarded()
         return 0
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
@@ -135,8 +137,7 @@ async def _on_workerd(settings: Mapping[str, Any], arguments: argparse.Namespace
     """The same settings, as far as the Worker reads them, on the real runtime."""
     from local.doctor import code_reads
 
-    custom = settings.get("LUMIGATE_OTLP_DESTINATIONS")
-    known = code_reads.settings(destinations=custom if isinstance(custom, str) else "")
+    known = code_reads.settings_with(settings)
 
     async def make_traffic(running: Running) -> None:
         model = example_model(running.settings)
@@ -165,7 +166,7 @@ async def _serve(runtime: EmbeddedRuntime, arguments: argparse.Namespace) -> int
         try:
             print(line, flush=True)
         except BrokenPipeError:
-            _discard_output()
+            closed_output.discarded()
             stop.set()
 
     with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
@@ -205,11 +206,6 @@ async def _serve(runtime: EmbeddedRuntime, arguments: argparse.Namespace) -> int
     return 0
 
 
-def _discard_output() -> None:
-    """Whoever read the output has had enough of it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _behaviour(arguments: argparse.Namespace) -> Behaviour:
     return Behaviour(
         first_byte_ms=arguments.latency_ms, chunk_ms=arguments.chunk_ms, failure_rate=arguments.failure_rate
@@ -228,6 +224,21 @@ def _settings(environ: Mapping[str, str], arguments: argparse.Namespace) -> dict
         elif settings.get(f"{provider}_API_KEY") and not settings.get(f"{provider}_BASE_URL"):
             settings[f"{provider}_BASE_URL"] = None  # the provider's own address
     return settings
+
+
+def _warn_of_unread(written: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+    """A misspelt setting is one that is not set, and nothing else would say so. The environment holds much besides."""
+    if not written:
+        return
+    from local.doctor import code_reads
+    from local.doctor.settings_check import suggestion
+
+    known = code_reads.settings_with(settings)
+    for name in sorted(written.keys() - known):
+        print(
+            f"lumigate dev: {FILE_NAME} sets {name}, which nothing reads. {suggestion(name, known)}",
+            file=sys.stderr,
+        )
 
 
 def _no_traffic_because(settings: Mapping[str, Any]) -> str:

@@ -79,7 +79,8 @@ def _burn(promise: Promise, settings: Settings, severity: Severity, chosen: list
         labels=promise.alert_texts("labels", severity) | sloth_labels(promise, severity, settings),
         runbook=promise.name,
         annotations={
-            "summary": f'{promise.title}: the error budget burns {{{{ $value | printf "%.3g" }}}} times too fast.',
+            "summary": texts.literal(promise.title)
+            + ': the error budget burns {{ $value | printf "%.3g" }} times too fast.',
             "description": texts.in_words(promise),
             "budget": f"{spent.prometheus()} of the error budget is spent; "
             f"at this pace the rest lasts {left.prometheus()}.",
@@ -123,7 +124,7 @@ def _contradiction(promise: Promise, settings: Settings) -> Alert:
         labels=promise.alert_texts("labels", "ticket"),
         runbook="counts-contradict",
         annotations={
-            "summary": f"{promise.title}: {what}, "
+            "summary": f"{texts.literal(promise.title)}: {what}, "
             f"{{{{ $value | printf `%.0f` }}}} in the last {tier.long_label}.",
             "description": f"{texts.in_words(promise)} Its ratio cannot be believed until the counts agree.",
             **texts.dashboards(settings, promise, 6),

@@ -19,7 +19,7 @@ def shorthand_seconds(text: str) -> float:
     """Seconds of OpenSLO's duration-shorthand. Raises ValueError that says what it may be."""
     found = re.fullmatch(r"([1-9][0-9]*)([mhdw])", text)
     if not found:
-        raise ValueError(f"{text!r} is not a duration such as 30d, 4w or 12h")
+        raise ValueError(f"{text!r} is not a duration such as 30d, 4w or 48h")
     return int(found[1]) * _SHORTHAND[found[2]]
 
 

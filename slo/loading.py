@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from lumigate.catalog import METRICS
 from lumigate.exposition.names import prometheus_label
 from lumigate.telemetry.schema import Metric
 from slo import openslo, records
-from slo.durations import shorthand_seconds
+from slo.durations import DAY, shorthand_seconds
 from slo.indicator import Fault, read_indicator
 from slo.model import Promise
 from slo.yaml_lines import Document, Location, SpecError, read_documents
@@ -56,6 +57,8 @@ def load_promises(folder: Path, metrics: Iterable[Metric] = METRICS) -> list[Pro
         promises[promise.name] = promise
     if faults:
         raise SpecError(faults)
+    if not promises:
+        raise SpecError([f"{folder}: there is no SLO in these files"])
     return list(promises.values())
 
 
@@ -71,12 +74,11 @@ def _parse(document: Document) -> openslo.SLO | openslo.SLI | None:
     try:
         return model.model_validate(document.content)
     except ValidationError as error:
-        raise SpecError(
-            [
-                document.fault(_in_document(each["loc"], document), _message(dict(each)))
-                for each in error.errors()
-            ]
-        ) from None
+        # what may be of several kinds is refused once by each of them
+        messages: dict[Location, dict[str, None]] = {}
+        for each in error.errors():
+            messages.setdefault(_in_document(each, document), {})[_message(dict(each))] = None
+        raise SpecError([document.fault(at, ", or ".join(found)) for at, found in messages.items()]) from None
 
 
 def _promise(
@@ -107,6 +109,10 @@ def _promise(
     }
     for name in (*records.IDENTITY, records.WINDOW, "severity"):
         labels.pop(name, None)  # these say what a rule is of
+    if reserved := [
+        key for key in found.metadata.labels if not prometheus_label(key).strip("_") or key[:2] == "__"
+    ]:
+        raise SpecError([document.fault(("metadata", "labels", reserved[0]), "no label can have this name")])
     promise = Promise(
         name=found.metadata.name,
         title=found.metadata.display_name or found.metadata.name,
@@ -118,14 +124,23 @@ def _promise(
         policy=spec.alert_policies[0].alert_policy_ref if spec.alert_policies else "page-and-ticket",
         points=read.points,
         labels=labels,
-        annotations=found.metadata.annotations,
+        annotations={_annotation(key): text for key, text in found.metadata.annotations.items()},
         source=document.file,
     )
+    if promise.period < DAY:
+        what = "a period of less than 1d has windows that are shorter than the steps of a minute they are counted in"
+        raise SpecError([document.fault(("spec", "timeWindow", 0, "duration"), what)])
     wanted = {tier.severity for tier in promise.tiers(60.0)}
     if missing := promise.severities - wanted:
         what = f"with a budget of {promise.budget} even a full outage is too slow for a {min(missing)}"
         raise SpecError([document.fault(("spec", "objectives", 0), what)])
     return promise
+
+
+def _annotation(key: str) -> str:
+    """As Prometheus can have it; of `page.labels/KEY` and the like, the key alone is its to judge."""
+    scope, slash, name = key.rpartition("/")
+    return f"{scope}{slash}{prometheus_label(name) or name}"
 
 
 def _message(error: dict[str, Any]) -> str:
@@ -135,12 +150,10 @@ def _message(error: dict[str, Any]) -> str:
     return message[0].lower() + message[1:]
 
 
-def _in_document(location: tuple[str | int, ...], document: Document) -> Location:
-    """Pydantic's location without the names of union members, which are nowhere in the file."""
+def _in_document(error: ErrorDetails, document: Document) -> Location:
+    """Pydantic's location without the names of union members, which are nowhere in the file; nor is what is missing."""
     found: Location = ()
-    last = len(location) - 1
-    for index, part in enumerate(location):
-        is_tag = isinstance(part, str) and (part in {"LumigateCatalog", "Prometheus"} or "[" in part)
-        if (*found, part) in document.lines or (index == last and not is_tag):
+    for part in error["loc"]:
+        if (*found, part) in document.lines:
             found = (*found, part)
-    return found
+    return (*found, error["loc"][-1]) if error["type"] == "missing" else found

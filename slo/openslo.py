@@ -25,6 +25,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from pydantic.alias_generators import to_camel
 
 from slo.durations import shorthand_seconds
+from slo.promql import unbalanced
 from slo.windows import POLICIES
 
 
@@ -111,6 +112,8 @@ class QuerySpec(_Model):
     def _has_a_window(cls, query: str) -> str:
         if not re.search(r"\{\{\s*\.window\s*\}\}", query):
             raise ValueError("the query must range over {{.window}}")
+        if (fault := unbalanced(query)) is not None:
+            raise ValueError(f"the query cannot be PromQL: {fault}")
         return query
 
 

@@ -37,6 +37,7 @@ BRIDGED_STEPS: Final = 60
 NOTHING: Final = "vector(0)"
 
 _LABELS: Final = r"""\{(?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\}"""
+_QUOTED: Final = re.compile(r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`""")
 _WINDOW: Final = r"\[\s*\{\{\s*\.window\s*\}\}\s*\]"
 _INCREASE: Final = re.compile(
     rf"\b(?:rate|increase)\s*\(\s*(?P<series>[a-zA-Z_:][a-zA-Z0-9_:]*\s*(?:{_LABELS})?)\s*{_WINDOW}\s*\)"
@@ -98,6 +99,19 @@ def increases_of_query(
     if ".window" in replaced:
         raise UnreadableQuery("{{.window}} may stand only in rate(series{…}[{{.window}}]) or increase(…)")
     return " ".join(replaced.split())
+
+
+def unbalanced(query: str) -> str | None:
+    """What of a query's brackets and quotes is never opened or closed; None where all are in pairs."""
+    if '"' in (rest := _QUOTED.sub("", query)) or "'" in rest or "`" in rest:
+        return "a quote is never closed"
+    opened = []
+    for sign in rest:
+        if sign in "([{":
+            opened.append(sign)
+        elif sign in ")]}" and (not opened or f"{opened.pop()}{sign}" not in ("()", "[]", "{}")):
+            return f"this {sign!r} closes nothing"
+    return f"{opened[-1]!r} is never closed" if opened else None
 
 
 def query_at(query: str, seconds: float) -> str:

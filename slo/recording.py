@@ -18,6 +18,8 @@ from slo.windows import tiers
 
 OBSERVED_STEPS = 5
 """A heartbeat within as many steps counts as observed; also the range in which a raw query must find something."""
+SILENT_STEPS = 5
+"""After so many more without one, nothing is known of the service any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +51,11 @@ class Recorder:
         if isinstance(indicator, RawRatio):
             ratio = query_at(indicator.query, OBSERVED_STEPS * self.step)
             bad = ratio if indicator.failure else f"1 - ({ratio})"
+            # NaN, which is nothing over nothing, compares with nothing: such a step has no volume
+            found = f"({bad}) > -Inf"
             return [
-                self._record(promise, records.TOTAL, f"clamp_max(count({ratio}), 1) or {NOTHING}"),
-                self._record(promise, records.BAD, f"sum(({bad}) >= 0) or {NOTHING}"),
+                self._record(promise, records.TOTAL, f"clamp_max(count({found}), 1) or {NOTHING}"),
+                self._record(promise, records.BAD, f"avg(clamp({found}, 0, 1)) or {NOTHING}"),
                 self._record(promise, records.OBSERVED, f"clamp_max(count({ratio}), 1) or {NOTHING}"),
             ]
         total = self._increase(indicator, "total")

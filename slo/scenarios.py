@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from slo.model import Promise
 from slo.timeline import STALE, Sample, Segment, first_step, per_step, running_total
-from slo.windows import Severity
+from slo.windows import Severity, tiers
 
-VOLUME: Final = 10_000
-"""Events a step in steady traffic: enough that a thousandth of them is a whole number."""
+_LEAST_VOLUME: Final = 10_000
 _OUTAGE_STARTS: Final = 20
 _PAGE_WITHIN: Final = 3
 _SEVERITIES: Final[tuple[Severity, ...]] = ("page", "ticket")
@@ -56,6 +56,11 @@ class Scenario:
     never: tuple[Severity, ...] = ()
 
 
+def volume_of(promise: Promise) -> int:
+    """Events a step in steady traffic: enough that a tenth of the budget is a whole number of them."""
+    return max(_LEAST_VOLUME, math.ceil(10 / promise.budget))
+
+
 def scenarios(promise: Promise, step: float) -> list[Scenario]:
     """All of them. Raises AssertionError if one is not what its name says."""
     severities = tuple(severity for severity in _SEVERITIES if severity in promise.severities)
@@ -68,11 +73,11 @@ def scenarios(promise: Promise, step: float) -> list[Scenario]:
 
 def _burns(promise: Promise, step: float, severities: tuple[Severity, ...]) -> list[Scenario]:
     """Each alert in the burn it is for: a page in an outage, a ticket in a slow burn that must not page."""
-    budget = float(promise.budget)
+    budget, volume = float(promise.budget), volume_of(promise)
     found = []
     fastest = severities[0] if severities else None
     if fastest is not None:
-        healthy, outage = Segment(steps=_OUTAGE_STARTS, good=VOLUME), Segment(steps=120, bad=VOLUME)
+        healthy, outage = Segment(steps=_OUTAGE_STARTS, good=volume), Segment(steps=120, bad=volume)
         history = per_step([healthy, outage])
         fires = first_step(promise, history, step, fastest)
         assert fires is not None
@@ -82,23 +87,23 @@ def _burns(promise: Promise, step: float, severities: tuple[Severity, ...]) -> l
         checks = [(fires - 1, fastest, False), (fires, fastest, True)]
         history, name = history[: fires + 1], f"a full outage: a {fastest} after {delay} steps"
         if fastest == "page":
-            history += per_step([Segment(steps=60, good=VOLUME)])[1:]
-            over = first_step(promise, history, step, fastest, after=fires + 1, burning=False)
-            assert over is not None
             slowest = max(tier.short for tier in promise.tiers(step) if tier.severity == fastest)
-            assert over - fires <= slowest / step, f"{promise.name}: a burn that ended still pages"
+            history += per_step([Segment(steps=round(slowest / step), good=volume)])[1:]
+            over = first_step(promise, history, step, fastest, after=fires + 1, burning=False)
+            assert over is not None, f"{promise.name}: a burn that ended still pages"
             checks += [(over - 1, fastest, True), (over, fastest, False)]
             history, name = history[: over + 1], f"{name}, and none {over - fires} after its end"
         found.append(Scenario(name=name, history=history, checks=tuple(checks)))
     if "ticket" in severities:
-        bad = round(4 * budget * VOLUME)
-        history = per_step([Segment(steps=10, good=VOLUME - bad, bad=bad)])
+        speed = min(4, 1 / budget)
+        bad = round(speed * budget * volume)
+        history = per_step([Segment(steps=10, good=volume - bad, bad=bad)])
         at = first_step(promise, history, step, "ticket")
         assert at is not None
         never: tuple[Severity, ...] = ("page",) if "page" in severities else ()
         found.append(
             Scenario(
-                name="a slow burn, four times too fast: a ticket and no page",
+                name=f"a slow burn, {speed:.3g} times too fast: a ticket and no page",
                 history=history,
                 checks=((at, "ticket", True), (10, "ticket", True)),
                 never=never,
@@ -135,25 +140,27 @@ def _just_enough(promise: Promise, step: float, severities: tuple[Severity, ...]
 
 def _silent(promise: Promise, step: float, severities: tuple[Severity, ...]) -> list[Scenario]:
     """What must wake nobody."""
-    budget = float(promise.budget)
+    budget, volume = float(promise.budget), volume_of(promise)
     # a fifth of the budget: always some bad events, never too many
-    bad = round(budget * VOLUME / 5 / 2) * 2
-    steady = per_step([Segment(steps=40, good=VOLUME - bad, bad=bad)])
-    peak = min(VOLUME, round(30 * budget * VOLUME))
+    bad = round(budget * volume / 5 / 2) * 2
+    steady = per_step([Segment(steps=40, good=volume - bad, bad=bad)])
+    # brief is what does not fill half of the fastest tier's long window
+    fastest = tiers(promise.period, step)[0]
+    peak = min(volume, round(min(30.0, fastest.factor * fastest.long / step / 2) * budget * volume))
     spike = per_step(
         [
-            Segment(steps=60, good=VOLUME - bad, bad=bad),
-            Segment(steps=1, good=VOLUME - peak, bad=peak),
-            Segment(steps=6, good=VOLUME - bad, bad=bad),
+            Segment(steps=60, good=volume - bad, bad=bad),
+            Segment(steps=1, good=volume - peak, bad=peak),
+            Segment(steps=6, good=volume - bad, bad=bad),
         ]
     )
     found = [
         Scenario(name="idle: no traffic at all", history=per_step([Segment(steps=20)])),
         Scenario(
             name="idle after traffic: the night",
-            history=per_step([Segment(steps=10, good=VOLUME - bad, bad=bad), Segment(steps=30)]),
+            history=per_step([Segment(steps=10, good=volume - bad, bad=bad), Segment(steps=30)]),
         ),
-        Scenario(name=f"a brief spike: one step at {peak / VOLUME:.0%} bad", history=spike),
+        Scenario(name=f"a brief spike: one step at {peak / volume:.0%} bad", history=spike),
         Scenario(
             name="counters reset: the shard lost its state",
             history=steady,

@@ -9,13 +9,11 @@ from slo.durations import promql
 from slo.notice_rules import notice_alerts
 from slo.policy import Policy, Stage
 from slo.promql import quoted, selector
-from slo.recording import OBSERVED_STEPS
+from slo.recording import OBSERVED_STEPS, SILENT_STEPS
 from slo.rules import Alert
 from slo.settings import Settings
 
 _IDENTITY: Final = ", ".join(records.IDENTITY)
-_SILENT_STEPS: Final = 5
-"""Beside the steps that a heartbeat counts for: ten minutes in all."""
 _LEAST_COVERAGE: Final = 0.9
 _COVERAGE_STEPS: Final = 60
 
@@ -46,13 +44,13 @@ def _silence(settings: Settings) -> Alert:
     """No heartbeat: an idle service still beats, so the worker, its cron, the shard or the scrape is broken."""
     step, boards = settings.step_seconds, settings.dashboards
     observed = selector(records.OBSERVED, [f"{records.SERVICE}={quoted(settings.service)}"], {})
-    minutes = promql((OBSERVED_STEPS + _SILENT_STEPS) * step)
+    minutes = promql((OBSERVED_STEPS + SILENT_STEPS) * step)
     return Alert(
         alert=_name(settings, "TelemetrySilent"),
         expr=f"max by({records.SERVICE}) ({observed}) == 0",
         severity="page",
         labels={},
-        wait=_SILENT_STEPS * step,
+        wait=SILENT_STEPS * step,
         runbook="telemetry-silent",
         annotations={
             "summary": f"No heartbeat of {settings.service} for {minutes}: nothing is known of it.",

@@ -11,7 +11,7 @@ from slo.model import Promise
 from slo.policy import Policy
 from slo.prometheus import heartbeat
 from slo.recording import OBSERVED_STEPS
-from slo.scenarios import VOLUME, Scenario
+from slo.scenarios import Scenario, volume_of
 from slo.service_alerts import standing_alerts
 from slo.settings import Settings
 from slo.timeline import Sample, Segment, notation, per_step
@@ -55,7 +55,7 @@ def service_tests(
             ],
         }
 
-    busy = per_step([Segment(steps=90, good=VOLUME)])
+    busy = per_step([Segment(steps=90, good=volume_of(promise))])
     steady: list[Sample] = [float(n) for n in range(91)]
     stopped: list[Sample] = [*steady[:30], *([29.0] * 61)]
     silent_at = 29 + 2 * OBSERVED_STEPS
@@ -113,7 +113,8 @@ def _spent(
         if len(policy.stages) > 1
         else policy.stages[0].spent
     )
-    bad = round(spent * float(promise.budget) * VOLUME * 100)
-    history = per_step([Segment(steps=20, good=VOLUME * 100 - bad, bad=bad)])
+    volume = 100 * volume_of(promise)
+    bad = round(spent * float(promise.budget) * volume)
+    history = per_step([Segment(steps=20, good=volume - bad, bad=bad)])
     firing = [(20 + delay, alert, index == 0) for index, alert in enumerate(stages)]
     return test(f"{spent:.1%} of a budget is spent", history, [float(n) for n in range(21)], firing)

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from slo.durations import shorthand_seconds
 from slo.promql import UnreadableQuery, increases_of_query
+from slo.sloth_names import SLOTH_SERVICE, SLOTH_SLO
 from slo.yaml_lines import Document, SpecError, read_documents
 
 
@@ -86,10 +88,16 @@ class Alerting(_Model):
     ticket_alert: AlertSpec = AlertSpec()
 
 
+def _sayable(name: str) -> str:
+    if not _name(name):
+        raise ValueError(f"{name!r} has no letter or digit of a-z, 0-9")
+    return name
+
+
 class Slo(_Model):
     """A promise."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_sayable)]
     objective: Annotated[float, Field(gt=0, lt=100)]
     description: str = ""
     labels: dict[str, str] = {}
@@ -101,21 +109,33 @@ class Spec(_Model):
     """A file."""
 
     version: Literal["prometheus/v1"]
-    service: str
+    service: Annotated[str, AfterValidator(_sayable)]
     labels: dict[str, str] = {}
     slos: Annotated[list[Slo], Field(min_length=1)]
 
 
 def import_sloth(path: Path, period: str = "30d") -> dict[str, str]:
     """OpenSLO documents by file name. Raises SpecError with file, line and field."""
+    try:
+        shorthand_seconds(period)
+    except ValueError as error:
+        raise SpecError([f"--period: {error}"]) from None
     files: dict[str, str] = {}
+    faults: list[str] = []
     for document in read_documents(path):
         try:
             spec = Spec.model_validate(document.content)
         except ValidationError as error:
-            raise SpecError([_fault(document, dict(each)) for each in error.errors()]) from None
-        for slo in spec.slos:
-            files[f"{_name(slo.name)}.yaml"] = _document(spec, slo, period)
+            faults += [_fault(document, dict(each)) for each in error.errors()]
+            continue
+        for index, slo in enumerate(spec.slos):
+            file = f"{_name(slo.name)}.yaml"
+            if file in files:
+                what = f"another one comes as {file} as well: a promise's name is of all services, in a-z, 0-9 and -"
+                faults.append(document.fault(("slos", index, "name"), what))
+            files[file] = _document(spec, slo, period)
+    if faults:
+        raise SpecError(faults)
     return files
 
 
@@ -143,7 +163,7 @@ def _document(spec: Spec, slo: Slo, period: str) -> str:
             "name": _name(slo.name),
             "displayName": slo.alerting.name or slo.name,
             "labels": {**spec.labels, **slo.labels},
-            "annotations": {**slo.alerting.annotations, **_of_one_alert(slo.alerting)},
+            "annotations": {**_known_as(spec, slo), **slo.alerting.annotations, **_of_one_alert(slo.alerting)},
         },
         "spec": {
             "description": slo.description or slo.alerting.name or slo.name,
@@ -156,6 +176,12 @@ def _document(spec: Spec, slo: Slo, period: str) -> str:
         },
     }
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _known_as(spec: Spec, slo: Slo) -> dict[str, str]:
+    """Names that OpenSLO cannot have, for the labels that dashboards know them by."""
+    names = ((SLOTH_SERVICE, spec.service), (SLOTH_SLO, slo.name))
+    return {key: name for key, name in names if name != _name(name)}
 
 
 def _of_one_alert(alerting: Alerting) -> dict[str, str]:
@@ -176,7 +202,7 @@ def _source(query: str) -> dict[str, Any]:
 
 
 def _name(text: str) -> str:
-    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:63]
+    return re.sub(r"[^a-z0-9-]+", "-", text.lower())[:63].strip("-")
 
 
 def _fault(document: Document, error: dict[str, Any]) -> str:

@@ -15,6 +15,9 @@ from slo.recording import recorded
 from slo.rules import Record
 from slo.windows import tiers
 
+SLOTH_SERVICE: Final = "sloth/service"
+SLOTH_SLO: Final = "sloth/slo"
+"""Annotations of a spec that came from Sloth: what it was called there. No alert has them."""
 _SAME: Final[Mapping[str, str]] = {
     "slo:period_burn_rate:ratio": records.BUDGET_SPENT,
     "slo:period_error_budget_remaining:ratio": records.BUDGET_REMAINING,
@@ -61,12 +64,10 @@ def sloth_records(promise: Promise, step: float) -> list[Record]:
 
 
 def sloth_identity(promise: Promise) -> dict[str, str]:
-    """The labels by which Sloth names a promise."""
-    return {
-        "sloth_id": f"{promise.service}-{promise.name}",
-        "sloth_service": promise.service,
-        "sloth_slo": promise.name,
-    }
+    """The labels by which Sloth names a promise: with capitals and dots, where its spec has them."""
+    service = promise.annotations.get(SLOTH_SERVICE, promise.service)
+    name = promise.annotations.get(SLOTH_SLO, promise.name)
+    return {"sloth_id": f"{service}-{name}", "sloth_service": service, "sloth_slo": name}
 
 
 def _bare(value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,12 @@ from slo.analytics import since_sql, sql, windows_of
 from slo.durations import held, promql
 from slo.model import Promise
 from slo.promql import quoted
+from slo.recording import OBSERVED_STEPS, SILENT_STEPS
 from slo.standing import Reading
 from slo.windows import tiers
 
 TIMEOUT_SECONDS: Final = 30.0
+PROMETHEUS_TOKEN: Final = "PROMETHEUS_TOKEN"  # noqa: S105 - the name of the variable, not what is in it
 _RETENTION_UNITS: Final[Mapping[str, float]] = {
     "y": 31_536_000,
     "w": 604_800,
@@ -39,17 +42,20 @@ class Found:
 
     readings: dict[str, Reading] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Promises that the source should know, and does not."""
 
 
 def read_prometheus(
     url: str, promises: Sequence[Promise], since: float | None = None, step: float = 60.0
 ) -> Found:
     """`since`: seconds ago, for what has been burned from then on. Raises SourceError."""
-    with httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS) as client:
+    with prometheus_client(url) as client:
         found = Found()
         for promise in promises:
             reading = _prometheus_reading(client, promise, since, step)
             if reading is None:
+                found.missing.append(promise.name)
                 found.notes.append(f"{promise.name}: nothing is recorded; are the generated rules loaded?")
             else:
                 found.readings[promise.name] = reading
@@ -78,13 +84,16 @@ def _prometheus_reading(
             values[float(labels["range"])] = value
     if promise.period not in counts[records.TOTAL]:
         return None
-    covered = _one(client, f"{records.COVERAGE}{{{identity}}}")
+    covered = _one(client, f"{records.COVERAGE}{{{identity}}}") or 0.0
     expected = _one(client, f"{records.COVERAGE_EXPECTED}{{{identity}}}")
+    lately = promql((OBSERVED_STEPS + SILENT_STEPS) * step)
+    observed = _one(client, f"max_over_time({records.OBSERVED}{{{identity}}}[{lately}])")
     return Reading(
         bad=counts[records.BAD],
         total=counts[records.TOTAL],
-        coverage=(covered or 0.0) / expected if expected else covered,
+        coverage=covered / expected if expected else covered,
         covered=covered,
+        silent=not observed,
         bad_since=(
             None
             if since is None
@@ -93,16 +102,30 @@ def _prometheus_reading(
     )
 
 
+def prometheus_client(url: str, environ: Mapping[str, str] = os.environ) -> httpx.Client:
+    """For a Prometheus, or what speaks like one; PROMETHEUS_TOKEN is its bearer token, if it wants one."""
+    return _client(url, environ.get(PROMETHEUS_TOKEN, ""))
+
+
+def _client(url: str, token: str) -> httpx.Client:
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    try:
+        return httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS, headers=headers)
+    except httpx.InvalidURL as error:
+        raise SourceError(f"this is no address: {error}") from None
+    except UnicodeEncodeError:
+        raise SourceError("the token has characters that no token has") from None
+
+
 def query_prometheus(url: str, query: str) -> list[tuple[dict[str, str], float]]:
     """Labels and value of each sample. Raises SourceError."""
-    with httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS) as client:
+    with prometheus_client(url) as client:
         return _query(client, query)
 
 
 def query_analytics_engine(url: str, account: str, token: str, sql: str) -> list[dict[str, Any]]:
     """The rows of an answer. Raises SourceError."""
-    headers = {"authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS, headers=headers) as client:
+    with _client(url, token) as client:
         content = _answer(client, "POST", f"/client/v4/accounts/{account}/analytics_engine/sql", content=sql)
     try:
         return [dict(row) for row in content["data"]]
@@ -119,7 +142,7 @@ def _query(client: httpx.Client, query: str) -> list[tuple[dict[str, str], float
     try:
         return [(sample["metric"], float(sample["value"][1])) for sample in content["data"]["result"]]
     except (KeyError, TypeError, ValueError, IndexError):
-        raise SourceError(f"{client.base_url} does not answer like Prometheus") from None
+        raise SourceError(f"{_shown(client)} does not answer like Prometheus") from None
 
 
 def _retention(client: httpx.Client) -> float | None:
@@ -139,8 +162,7 @@ def read_analytics_engine(
 ) -> Found:
     """`start`: Unix time, for what has been burned from then on. Raises SourceError."""
     found = Found()
-    headers = {"authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS, headers=headers) as client:
+    with _client(url, token) as client:
         path = f"/client/v4/accounts/{account}/analytics_engine/sql"
         for promise in promises:
             text = sql(promise, dataset)
@@ -187,10 +209,29 @@ def _answer(client: httpx.Client, method: str, path: str, **request: Any) -> Any
     try:
         response = client.request(method, path, **request)
     except httpx.HTTPError as error:
-        raise SourceError(f"{client.base_url} cannot be reached: {error}") from None
+        raise SourceError(
+            f"{_shown(client)} cannot be reached: {str(error) or type(error).__name__}"
+        ) from None
     if response.status_code != 200:
-        raise SourceError(f"{client.base_url} answered {response.status_code}: {response.text[:200].strip()}")
+        text = " ".join(response.text[:200].split())
+        raise SourceError(
+            f"{_shown(client)} answered {response.status_code}: {text}{_advice(response, path)}"
+        )
     try:
         return response.json()
     except ValueError:
-        raise SourceError(f"{client.base_url} answered something that is not JSON") from None
+        raise SourceError(f"{_shown(client)} answered something that is not JSON") from None
+
+
+def _shown(client: httpx.Client) -> str:
+    """The source's address, without a password that may be in it."""
+    return str(client.base_url.copy_with(userinfo=b""))
+
+
+def _advice(response: httpx.Response, path: str) -> str:
+    if response.status_code in (401, 403):
+        token = "CLOUDFLARE_API_TOKEN" if path.startswith("/client/") else PROMETHEUS_TOKEN
+        return f" (its token goes into {token})"
+    if response.is_redirect:
+        return f" (it is at {response.headers.get('location')})"
+    return ""

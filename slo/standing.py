@@ -28,12 +28,14 @@ class Reading:
     """What a source knows of a promise. Counts by window in seconds, the period among them.
 
     `coverage` is the observed part of what could have been observed, `covered` that of the whole period; None: unknown.
+    `silent`: nothing has been observed lately, so that no burn there may be would show.
     """
 
     bad: Mapping[float, float]
     total: Mapping[float, float]
     coverage: float | None = None
     covered: float | None = None
+    silent: bool = False
     bad_since: float | None = None
 
 
@@ -50,6 +52,7 @@ class Standing:
     exhaustion: float | None
     coverage: float | None
     covered: float | None
+    silent: bool
     burning: frozenset[Severity]
     stage: Stage | None
     gate: Gate
@@ -79,6 +82,7 @@ class Standing:
             "time_to_exhaustion_seconds": self.exhaustion,
             "coverage": self.coverage,
             "coverage_of_period": self.covered,
+            "silent": self.silent,
             "burning": sorted(self.burning),
             "stage": self.stage.name if self.stage else None,
             "releases": self.stage.releases if self.stage else "open",
@@ -108,7 +112,7 @@ def standing(promise: Promise, reading: Reading, policy: Policy, step: float = M
         gate = Gate.BLOCKED
     elif "page" in burning & promise.severities:
         gate = Gate.BURNING
-    elif reading.coverage is not None and reading.coverage < policy.gate.minimum_coverage:
+    elif reading.silent or (reading.coverage is not None and reading.coverage < policy.gate.minimum_coverage):
         gate = Gate.UNOBSERVED
     else:
         gate = Gate.OPEN
@@ -122,6 +126,7 @@ def standing(promise: Promise, reading: Reading, policy: Policy, step: float = M
         exhaustion=max(0.0, 1 - spent) * promise.period / pace if pace > 0 else None,
         coverage=reading.coverage,
         covered=reading.covered,
+        silent=reading.silent,
         burning=burning,
         stage=stage,
         gate=gate,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import httpx
 
 from slo.build import Sources
-from slo.durations import promql
+from slo.durations import MINUTE, promql
 from slo.model import Promise
 from slo.sources import TIMEOUT_SECONDS, Found, SourceError, read_analytics_engine, read_prometheus
 from slo.standing import Gate, Standing, overall, standing
@@ -41,19 +41,23 @@ def status(arguments: Namespace, sources: Sources) -> int:
     except SourceError as error:
         print(f"lumigate slo: {error}", file=sys.stderr)
         return Gate.UNREADABLE
+    step = _step(arguments, sources)
     standings = [
-        standing(p, found.readings[p.name], sources.policy) for p in chosen if p.name in found.readings
+        standing(p, found.readings[p.name], sources.policy, step) for p in chosen if p.name in found.readings
     ]
     gate = overall(standings) if standings else Gate.UNREADABLE
+    if gate is Gate.OPEN and found.missing:
+        gate = Gate.UNOBSERVED
     if arguments.json:
         content = {
             "gate": gate.name.lower(),
             "slos": [each.content() for each in standings],
+            "missing": found.missing,
             "notes": found.notes,
         }
         print(json.dumps(content, indent=2))
     else:
-        print(table(standings))
+        print(table(standings, step))
         for note in found.notes:
             print(f"note: {note}")
         if arguments.since is not None:
@@ -68,7 +72,7 @@ def status(arguments: Namespace, sources: Sources) -> int:
     return gate
 
 
-def table(standings: Sequence[Standing]) -> str:
+def table(standings: Sequence[Standing], step: float = MINUTE) -> str:
     """One line a promise, aligned."""
     heads = (
         "SLO",
@@ -82,7 +86,7 @@ def table(standings: Sequence[Standing]) -> str:
         "observed",
         "state",
     )
-    rows = [heads, *(_cells(each) for each in standings)]
+    rows = [heads, *(_cells(each, step) for each in standings)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
     lines = []
     for row in rows:
@@ -97,6 +101,8 @@ def table(standings: Sequence[Standing]) -> str:
 def burned(standings: Sequence[Standing], deploy: str | None) -> str:
     """What has been burned since a deploy, in a line."""
     what = f"deploy {deploy}" if deploy else "this deploy"
+    if all(each.burned_since is None for each in standings):
+        return what  # nobody asked since when
     parts = [
         f"{each.burned_since:.1%} of {each.promise.name}"
         for each in sorted(standings, key=lambda each: -(each.burned_since or 0))
@@ -105,8 +111,8 @@ def burned(standings: Sequence[Standing], deploy: str | None) -> str:
     return f"{what} burned {', '.join(parts)}" if parts else f"{what} burned nothing of any budget"
 
 
-def _cells(each: Standing) -> tuple[str, ...]:
-    pace = each.burn.get(each.promise.tiers(60.0)[0].long, 0.0)
+def _cells(each: Standing, step: float) -> tuple[str, ...]:
+    pace = each.burn.get(each.promise.tiers(step)[0].long, 0.0)
     return (
         each.promise.name,
         each.promise.percent,
@@ -124,15 +130,23 @@ def _cells(each: Standing) -> tuple[str, ...]:
 def _state(each: Standing) -> str:
     parts = [f"{each.stage.name.lower()} spent"] if each.stage else []
     parts += [f"burning ({severity})" for severity in sorted(each.burning)]
-    parts += ["unobserved"] if each.gate is Gate.UNOBSERVED else []
+    parts += ["silent"] if each.silent else []
+    parts += ["unobserved"] if each.gate is Gate.UNOBSERVED and not each.silent else []
     return ", ".join(parts) or "ok"
 
 
 def _rough(seconds: float) -> str:
     """The two largest units."""
+    if seconds <= 0:
+        return "gone"
     whole = max(60, int(seconds) // 60 * 60)
     size = 3600 if whole >= 86_400 else 60
     return promql(max(size, whole // size * size))
+
+
+def _step(arguments: Namespace, sources: Sources) -> float:
+    """What windows are multiples of: the rules' step, or minutes where no rules are."""
+    return MINUTE if arguments.analytics_engine else sources.settings.step_seconds
 
 
 def _read(arguments: Namespace, sources: Sources, chosen: list[Promise]) -> Found:
@@ -166,12 +180,12 @@ def _annotate(arguments: Namespace, standings: Sequence[Standing]) -> None:
     }
     try:
         response = httpx.post(
-            f"{arguments.annotate}/api/annotations",
+            f"{arguments.annotate.rstrip('/')}/api/annotations",
             json=content,
             headers={"authorization": f"Bearer {token}"},
             timeout=TIMEOUT_SECONDS,
         )
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise SourceError(f"{arguments.annotate} cannot be reached: {error}") from None
     if response.status_code != 200:
         raise SourceError(f"{arguments.annotate} answered {response.status_code} to the annotation")

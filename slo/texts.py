@@ -60,10 +60,15 @@ def time_left_of_alerts_promise(settings: Settings) -> str:
     return figure.prometheus().replace(f"with query `{figure.expr}`", asked)
 
 
+def literal(text: str) -> str:
+    """A text that a template says as it stands: what looks like a template in it is none."""
+    return text.replace("{{", '{{ "{{" }}')
+
+
 def in_words(promise: Promise) -> str:
     """The promise as a sentence, with its objective and period."""
     days = promise.period / 86_400
-    return f"{promise.description.rstrip('.')}. Objective: {promise.percent} over {days:g} days."
+    return f"{literal(promise.description.rstrip('.'))}. Objective: {promise.percent} over {days:g} days."
 
 
 def dashboards(settings: Settings, promise: Promise, hours: float) -> dict[str, str]:

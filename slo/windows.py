@@ -79,8 +79,13 @@ def minimum_bad_events(budget: float, found: tuple[Tier, ...]) -> int:
 
     The smallest count that a service which just keeps its objective would reach less often than once in 10,000 windows
     (`FALSE_ALARM`), when the window is so quiet that this count alone is the fastest tier's burn. Five at 99.9 %.
+
+    With a budget of a third or more only the tier remains that burns no faster than such a service does half of the
+    time, however many events there are: then it is a row of failures that is too long for chance.
     """
     fastest = max(tier.factor for tier in reachable(found, budget))
+    if fastest <= 1:
+        return math.ceil(math.log(FALSE_ALARM) / math.log(budget))
     count = 1
     while _binomial_tail(math.floor(count / (fastest * budget)), count, budget) > FALSE_ALARM:
         count += 1

@@ -47,6 +47,8 @@ def read_documents(path: Path, shown_as: str | None = None) -> list[Document]:
     try:
         text = path.read_text(encoding="utf-8")
         nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    except RecursionError:
+        raise SpecError([f"{name}: nested too deeply, or within itself"]) from None
     except OSError as error:
         raise SpecError([f"{name}: {error.strerror}"]) from None
     except UnicodeDecodeError as error:
@@ -79,6 +81,8 @@ def _walk(node: yaml.Node, location: Location, file: str) -> Iterator[tuple[Loca
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise SpecError([f"{file}:{key.start_mark.line + 1}: a key is to be a name"])
             if key.value in seen:
                 raise SpecError(
                     [f"{file}:{key.start_mark.line + 1}: the key {key.value!r} stands here twice"]

@@ -71,7 +71,7 @@ class Collector:
                 for metric in scope_metrics.metrics
             ]
 
-    def wait_for[T](self, find: Callable[[Collector], T], timeout_seconds: float = 10.0) -> T:
+    def wait_for[T](self, find: Callable[[Collector], T], timeout_seconds: float = 60.0) -> T:
         """What `find` returns as soon as it is truthy. Raises `TimeoutError`."""
         deadline = time.monotonic() + timeout_seconds
         while True:
@@ -83,7 +83,7 @@ class Collector:
             with self.changed:
                 self.changed.wait(min(left, 0.2))
 
-    def trace(self, trace_id: str, *, with_span: str = "", timeout_seconds: float = 10.0) -> dict[str, Span]:
+    def trace(self, trace_id: str, *, with_span: str = "", timeout_seconds: float = 60.0) -> dict[str, Span]:
         """All spans of a trace by name, once one called `with_span` (or a root) is among them."""
 
         def find(collector: Collector) -> dict[str, Span]:

@@ -6,13 +6,20 @@ import argparse
 import contextlib
 import importlib
 import io
+import os
 import re
 import shlex
 
 from local import cli
 
 _CONTINUED = re.compile(r"\\\n\s*")
+_OF_THE_MACHINE = ("HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TMPDIR")
 _ENDS = ("|", ">", ">>", "2>", "&&", "||", ";", "&", ")", "#")
+
+
+def plain_environ(**more: str) -> dict[str, str]:
+    """What a program of the machine needs of the environment, and nothing that would be a setting of ours."""
+    return {name: value for name, value in os.environ.items() if name in _OF_THE_MACHINE} | more
 
 
 def lumigate_calls(shell: str) -> list[list[str]]:

@@ -139,8 +139,10 @@ def test_a_malformed_setting_stops_the_start_with_one_line_that_names_it(name: s
         ),
         (
             {"provider": "openai", "model": "m", "price": 1},
-            "MODELS.fast.price: Extra inputs are not permitted",
+            "MODELS.fast: has no member 'price'; there are provider, model, input_usd_per_mtok, output_usd_per_mtok, "
+            "cached_input_usd_per_mtok, region, quality, allow_countries, deny_countries",
         ),
+        ({"provider": "openai", "modle": "m"}, "MODELS.fast: has no member 'modle'; did you mean 'model'?"),
         (
             {"provider": "openai", "model": "m", "input_usd_per_mtok": -1},
             "MODELS.fast.input_usd_per_mtok: Input should be greater than or equal to 0",
@@ -150,6 +152,27 @@ def test_a_malformed_setting_stops_the_start_with_one_line_that_names_it(name: s
 )
 def test_a_fault_in_the_routing_table_names_its_place(route: Any, expected: str) -> None:
     assert problem(MODELS=json.dumps({"fast": route})) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("POLICY", {"route": {}}, "POLICY: has no member 'route'; did you mean 'routes'?"),
+        ("JWT_ISSUERS", [{"algorithm": "RS256"}], "JWT_ISSUERS.0: has no member 'algorithm'"),
+        ("TENANT_LIMITS", {"a": {"requests_per_minut": 3}}, "did you mean 'requests_per_minute'?"),
+        ("PROVIDERS", {"vllm": {"url": "https://a.example"}}, "PROVIDERS.vllm: has no member 'url'"),
+        ("CACHE_ROUTES", {"m": {"stream": True}}, "CACHE_ROUTES.m: has no member 'stream'"),
+        ("API_KEYS", [{"tenant": "a", "sha": "hidden"}], "API_KEYS.0: has no member 'sha'"),
+        ("ROUTING_WEIGHTS", {"speed": 1}, "has no member 'speed'; there are latency, cost, quality"),
+    ],
+)
+def test_a_member_that_nobody_reads_is_named_with_those_that_there_are(
+    name: str, value: Any, expected: str
+) -> None:
+    told = problem(**{name: value})
+    assert expected in told
+    assert "hidden" not in told
+    assert "Extra inputs" not in told
 
 
 @pytest.mark.parametrize("name", ["JWT_ISSUER", "JWT_AUDIENCE", "JWKS_URL"])

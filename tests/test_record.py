@@ -14,6 +14,7 @@ from lumigate.record import RequestRecorder, rfc3339
 from lumigate.scope import Scope
 from lumigate.telemetry import Telemetry
 from lumigate.telemetry.records import NumberPoint
+from lumigate.wide_events import WideEvents
 from tests.fakes import (
     NOW_SECONDS,
     FakePorts,
@@ -47,7 +48,12 @@ class Rig:
             entropy=self.ports.entropy,
         )
         self.recorder = RequestRecorder(
-            self.telemetry, courier, environment="test", version=version, silent_seconds=SILENT_SECONDS
+            self.telemetry,
+            courier,
+            WideEvents(("console", "otlp"), self.telemetry.logger("lumigate", version)),
+            environment="test",
+            version=version,
+            silent_seconds=SILENT_SECONDS,
         )
         self.observed = Observed(self.telemetry)
         self._requests = 0

@@ -18,6 +18,18 @@ _CHOSEN = explore.events(
     explore.field_matches("route", "route"),
     explore.field_matches("model", "model"),
 )
+_LINE = (
+    "method",
+    "route",
+    "status",
+    "outcome",
+    "error_code",
+    "duration_ms",
+    "tenant",
+    "model",
+    "cache",
+    "trace_kept",
+)
 _BAD = f"{_CHOSEN} | {explore.field('level')}=~`warn|error`"
 _TO_SERVICE = [link("Service overview", uids.SERVICE, "")]
 _TO_POINTS = [link("By tenant and country", uids.ANALYTICS_ENGINE, "")]
@@ -85,15 +97,16 @@ def _events() -> list[Sized]:
         ),
         logs(
             "Requests that went wrong",
-            "Wide events of level `warn` and `error`; `trace_id` opens the trace. Bad: any that repeat.",
-            loki(_BAD),
+            "Wide events of level `warn` and `error`; the details of a line have all its fields, and its trace. "
+            "Bad: any that repeat.",
+            loki(explore.shown(_BAD, *_LINE)),
             links=_TO_POINTS,
         ),
         logs(
             "All requests",
-            "Wide events of what is chosen, one line a request. Bad: a `trace_kept` that is false where you need the "
-            "trace: raise the share.",
-            loki(_CHOSEN),
+            "Wide events of what is chosen, one line a request; at its end, whether the trace was kept. Bad: `false` "
+            "where you need the trace: raise the share.",
+            loki(explore.shown(_CHOSEN, *_LINE)),
             links=_TO_POINTS,
         ),
     ]

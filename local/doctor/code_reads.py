@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -20,6 +21,7 @@ from pydantic import BaseModel, SecretStr
 import lumigate
 from lumigate.model_table import PROVIDER_BASE_URLS
 from lumigate.telemetry import TelemetryConfig
+from lumigate.telemetry.errors import ConfigurationError
 
 SOURCE: Final = Path(lumigate.__file__).parent
 _KINDS: Final[Mapping[str, str]] = {
@@ -78,6 +80,21 @@ def settings(providers: tuple[str, ...] = (), destinations: str = "") -> frozens
     return frozenset(found) | telemetry_settings(destinations)
 
 
+def settings_with(values: Mapping[str, Any]) -> frozenset[str]:
+    """What the gateway reads where these are set: some name others, with a name of the operator's in them."""
+    return settings(tuple(_custom_providers(values)), destinations_of(values))
+
+
+def destinations_of(values: Mapping[str, Any]) -> str:
+    """The further collectors that are named; none where they are named wrongly, which is a fault of its own."""
+    named = str(values.get("LUMIGATE_OTLP_DESTINATIONS") or "")
+    try:
+        telemetry_settings(named)
+    except ConfigurationError:
+        return ""
+    return named
+
+
 def is_secret(name: str) -> bool:
     """Whether the setting's value must be shown to nobody."""
     declared = {field for model in _models() for field, info in model.model_fields.items() if _hides(info)}
@@ -118,6 +135,16 @@ def handlers(main: Path) -> frozenset[str]:
         for method in node.body
         if isinstance(method, ast.AsyncFunctionDef | ast.FunctionDef)
     )
+
+
+def _custom_providers(values: Mapping[str, Any]) -> list[str]:
+    table = values.get("PROVIDERS")
+    if isinstance(table, str):
+        try:
+            table = json.loads(table)
+        except ValueError:
+            return []
+    return [str(name) for name in table] if isinstance(table, dict) else []
 
 
 def _looked_up(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:

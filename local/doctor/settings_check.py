@@ -7,7 +7,6 @@ is asked again, so that all of them are told at once.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -42,15 +41,9 @@ def is_gateway(environment: Environment) -> bool:
 def known_settings(environment: Environment, more: Mapping[str, Any]) -> frozenset[str]:
     """What the code of this environment reads, the settings named by other settings included."""
     values = {**environment.variables, **more}
-    destinations = str(values.get("LUMIGATE_OTLP_DESTINATIONS") or "")
-    try:
-        found = code_reads.telemetry_settings(destinations)
-    except TelemetryError:
-        destinations = ""  # malformed: told as a fault of its own
-        found = code_reads.telemetry_settings()
-    if not is_gateway(environment):
-        return found
-    return code_reads.settings(tuple(_custom_providers(values)), destinations)
+    if is_gateway(environment):
+        return code_reads.settings_with(values)
+    return code_reads.telemetry_settings(code_reads.destinations_of(values))
 
 
 def check_settings(
@@ -178,13 +171,3 @@ def is_placeholder(address: str) -> bool:
     except ValueError:
         return False
     return any(host == name or host.endswith(f".{name}") for name in _PLACEHOLDERS)
-
-
-def _custom_providers(values: Mapping[str, Any]) -> list[str]:
-    table = values.get("PROVIDERS")
-    if isinstance(table, str):
-        try:
-            table = json.loads(table)
-        except ValueError:
-            return []
-    return [str(name) for name in table] if isinstance(table, dict) else []

@@ -5,6 +5,7 @@
 - model `mock-fault-stall`
 
 `times=2` limits a directive to the first two requests that carry the same text, so that a retry can succeed.
+`hold=NAME` keeps the answer back for as long as `NAME` is in the mock's `held`.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Directive:
     tokens: int = 24
     first_byte_ms: float = 0.0
     chunk_ms: float = 0.0
+    hold: str = ""
     text: str = ""
 
 

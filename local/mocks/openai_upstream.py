@@ -52,6 +52,8 @@ class OpenAIUpstream:
         self.behaviour = behaviour or Behaviour()
         self.requests: deque[WireRequest] = deque(maxlen=1000)
         self.received: Counter[str] = Counter()
+        self.held: set[str] = set()
+        """Names of `hold=NAME` whose answers are kept back; whoever put one in takes it out."""
         self._uses: Counter[str] = Counter()
         self._ids = itertools.count(1)
         self._server = WireServer(self._handle, port=port)
@@ -104,6 +106,8 @@ class OpenAIUpstream:
             return
         if directive.first_byte_ms:
             await asyncio.sleep(directive.first_byte_ms / 1000)
+        while directive.hold in self.held:  # noqa: ASYNC110 - it is changed in another thread
+            await asyncio.sleep(0.01)
         if await break_answer(directive, exchange):
             return
         match request.method, path:

@@ -33,6 +33,8 @@ class WireRequest:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    left_early: bool = False
+    """The client closed before the answer was complete."""
 
 
 class Exchange:
@@ -243,6 +245,7 @@ class _Connection(asyncio.Protocol):
         except asyncio.CancelledError:
             if not exchange.finished:
                 self.counts.left_early += 1
+                request.left_early = True
             raise
         except Exception:
             logger.exception("the mock's handler failed on %s %s", request.method, request.path)

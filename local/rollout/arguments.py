@@ -50,13 +50,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     for action in (start, resume, abort, status):
         action.add_argument("--env", default="production", help="of wrangler.toml (default: %(default)s)")
-        action.add_argument(
-            "--bundle",
-            type=Path,
-            default=ROOT / ".cache" / "bundle",
-            metavar="DIR",
-            help="what `lumigate bundle` made (default: .cache/bundle)",
-        )
+        add_bundle(action)
+
+
+def add_bundle(action: argparse.ArgumentParser) -> None:
+    """What is deployed."""
+    action.add_argument(
+        "--bundle",
+        type=Path,
+        default=ROOT / ".cache" / "bundle",
+        metavar="DIR",
+        help="what `lumigate bundle` made (default: .cache/bundle)",
+    )
 
 
 def _add_pace(action: argparse.ArgumentParser) -> None:

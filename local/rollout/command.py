@@ -10,7 +10,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
 
+from local import closed_output
 from local.rollout import arguments as _arguments
 from local.rollout import at_once
 from local.rollout.annotations import annotate
@@ -22,6 +24,8 @@ from local.toolchain import ROOT
 from local.wrangler import find_wrangler, why_no_wrangler
 
 add_arguments = _arguments.add_arguments
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -181,7 +185,10 @@ def _end(
 
 
 class _Settle:
-    """The first signal raises `Interrupted`. After it, or once this was called, signals are noted and no more."""
+    """The first signal raises `Interrupted`. After it, or once this was called, signals are noted and no more.
+
+    A terminal that is closed sends one, too.
+    """
 
     def __init__(self) -> None:
         self.settled = False
@@ -201,7 +208,7 @@ class _Settle:
 @contextmanager
 def _signals() -> Iterator[_Settle]:
     settle = _Settle()
-    before = {number: signal.signal(number, settle.receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, settle.receive) for number in SIGNALS}
     try:
         yield settle
     finally:
@@ -214,7 +221,13 @@ def _no_gate() -> Reading:
 
 
 def _say(line: str) -> None:
-    print(f"rollout: {line}", file=sys.stderr, flush=True)
+    """Raises nothing: a rollout that nobody listens to any more goes on, or back, as it would have."""
+    try:
+        print(f"rollout: {line}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        closed_output.discarded()
+    except OSError:  # of a terminal that is gone
+        return
 
 
 def _refuse(reason: str) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from local.doctor import code_reads
+from local.rollout.arguments import add_bundle
 from local.rollout.deployments import read_events
 from local.toolchain import ROOT
 from local.wrangler import Wrangler, find_wrangler, last_words, why_no_wrangler
@@ -37,13 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for action in (deploy, delete):
         action.add_argument("--number", type=_number, required=True, metavar="N", help="of the pull request")
         action.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-        action.add_argument(
-            "--bundle",
-            type=Path,
-            default=ROOT / ".cache" / "bundle",
-            metavar="DIR",
-            help="what `lumigate bundle` made (default: .cache/bundle)",
-        )
+        add_bundle(action)
 
 
 def run(arguments: argparse.Namespace) -> int:

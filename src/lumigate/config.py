@@ -43,6 +43,7 @@ from lumigate.privacy.mask import AnswerPolicy, Policy
 from lumigate.privacy.sealing import KeyRing
 from lumigate.sessions.settings import SessionSettings
 from lumigate.setting_forms import json_if_text as _json_if_text
+from lumigate.setting_forms import some_of as _some_of
 from lumigate.setting_forms import split as _split
 from lumigate.telemetry import TelemetryConfig
 
@@ -71,6 +72,10 @@ class _Environment(Frozen):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     ENVIRONMENT: str = "development"
+    WIDE_EVENT_SINKS: Annotated[tuple[Literal["console", "otlp"], ...], BeforeValidator(_some_of)] = (
+        "console",
+        "otlp",
+    )
     MODELS: Annotated[ModelTable, BeforeValidator(_json_if_text)]
     PROVIDERS: Annotated[
         dict[str, CustomProvider], BeforeValidator(_json_if_text), AfterValidator(check_provider_names)
@@ -132,6 +137,7 @@ class Settings:
     """Everything the application was told. Build it with `from_environ`."""
 
     environment: str
+    wide_event_sinks: tuple[str, ...]
     auth: AuthSettings
     models: dict[str, tuple[ModelRoute, ...]]
     providers: dict[str, ProviderAccess]

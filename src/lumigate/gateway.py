@@ -44,6 +44,7 @@ from lumigate.record import RequestRecorder
 from lumigate.region import Regions
 from lumigate.scope import Scope
 from lumigate.telemetry import Telemetry
+from lumigate.wide_events import WideEvents
 
 _SILENT_MARGIN_SECONDS = 30.0
 
@@ -83,6 +84,7 @@ class Gateway:
         self._recorder = RequestRecorder(
             self.telemetry,
             self._courier,
+            WideEvents(settings.wide_event_sinks, self.telemetry.logger("lumigate", version)),
             environment=settings.environment,
             version=version,
             silent_seconds=max(
@@ -166,7 +168,7 @@ class Gateway:
             "import_failure",
             time_ns=self._clock.now_ns(),
             level="error",
-            trace_id=scope.trace_id,
+            span=scope.span,
             request_id=scope.facts.request_id,
             module=module,
         )
@@ -184,7 +186,7 @@ class Gateway:
             "cron",
             time_ns=self._clock.now_ns(),
             level="info",
-            trace_id=format(span.get_span_context().trace_id, "032x"),
+            span=span,
         )
         if ports.key_value is not None:
             await self._router.refresh_snapshot(ports.key_value)

@@ -10,7 +10,18 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    model_validator,
+)
+
+from lumigate.setting_forms import unknown_member
 
 PROVIDER_BASE_URLS: Mapping[str, str] = {
     "openai": "https://api.openai.com/v1",
@@ -42,7 +53,7 @@ def http_url(value: str) -> str:
     """Without a slash at the end. Raises `ValueError`."""
     try:
         parts = urlsplit(value)
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port or an address that is none
         valid = False
     if not valid or any(c.isspace() for c in value):
@@ -55,9 +66,19 @@ OptionalUrl = Annotated[str, AfterValidator(lambda value: http_url(value) if val
 
 
 class Frozen(BaseModel):
-    """A piece of the settings: closed, unchanging, and never quoting what was set."""
+    """A piece of the settings: closed, unchanging, and never quoting what was set but the name of a strange member."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_every_member(cls, value: Any) -> Any:
+        """Before the members are looked at: one that is misspelt is more than another that is missing."""
+        if isinstance(value, dict) and cls.model_config.get("extra") == "forbid":
+            for name in value:
+                if name not in cls.model_fields:
+                    raise ValueError(unknown_member(str(name), cls.model_fields))
+        return value
 
 
 class RoutingWeights(Frozen):

@@ -7,20 +7,20 @@ same isolate closes what has been silent for too long, with its true outcome.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import Span, StatusCode
 
-from lumigate.catalog import DATA_POINT, OUTCOME, PROBES, VERSION, WIDE_EVENT
+from lumigate.catalog import DATA_POINT, OUTCOME, PROBES, VERSION
 from lumigate.courier import MetricsCourier
 from lumigate.ledger.settlement import settle
 from lumigate.ports import Ports
 from lumigate.scope import Scope
 from lumigate.telemetry import Telemetry
 from lumigate.telemetry.sinks.analytics_engine import build_point
-from lumigate.telemetry.sinks.wide_event import build_event
+from lumigate.wide_events import WideEvents
 
 _LEVELS = {"upstream_error": "warn", "truncated": "warn", "client_abort": "warn", "error": "error"}
 _OUTCOMES = sorted(OUTCOME.values or ())
@@ -33,6 +33,7 @@ class RequestRecorder:
         self,
         telemetry: Telemetry,
         courier: MetricsCourier,
+        events: WideEvents,
         *,
         environment: str,
         version: str,
@@ -40,6 +41,7 @@ class RequestRecorder:
     ) -> None:
         self._telemetry = telemetry
         self._courier = courier
+        self._events = events
         self._environment = environment
         self._version = version
         self._silent_ns = int(silent_seconds * 1e9)
@@ -96,14 +98,20 @@ class RequestRecorder:
 
         ports.background(reported())
 
-    def announce(self, ports: Ports, event: str, *, time_ns: int, level: str, **values: Any) -> None:
-        """An event that is no request, as one line on the console. Never raises."""
+    def announce(
+        self, ports: Ports, event: str, *, time_ns: int, level: str, span: Span, **values: Any
+    ) -> None:
+        """An event that is no request. Never raises."""
         about = {"event": event, "time": rfc3339(time_ns), "level": level}
+        traced = {"trace_id": format(span.get_span_context().trace_id, "032x")}
         deployed = {"environment": self._environment, "version": self._version}
-        self._write_event(ports, about | deployed | values)
+        self._write_event(ports, about | traced | deployed | values, event, time_ns, span)
 
-    def _write_event(self, ports: Ports, values: Mapping[str, Any]) -> None:
-        self._attempt(lambda: ports.console(build_event(WIDE_EVENT, values)))
+    def _write_event(
+        self, ports: Ports, values: dict[str, Any], summary: str, time_ns: int, span: Span
+    ) -> None:
+        self._attempt(self._events.print, ports, values)
+        self._attempt(self._events.log, values, summary, time_ns=time_ns, span=span)
 
     def _attempt[**P](self, part: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Telemetry never breaks its host, nor one part of it another; the failure itself is counted."""
@@ -179,7 +187,9 @@ class RequestRecorder:
     def _write(self, scope: Scope, ports: Ports, duration_ns: int) -> None:
         values = self._values(scope, duration_ns)
         self._attempt(self._write_point, ports, values)
-        self._write_event(ports, values)
+        facts = scope.facts
+        summary = f"{facts.method} {facts.route} {facts.status} {facts.outcome}"
+        self._write_event(ports, values, summary, facts.started_ns, scope.span)
 
     def _values(self, scope: Scope, duration_ns: int) -> dict[str, Any]:
         """Everything that is known of the request, by the catalog's names."""

@@ -126,6 +126,8 @@ class Scope:
     def finish(self, status: int, outcome: str, error_code: str = "") -> None:
         """Say how the request ended, once: the first to say so is believed. Never raises."""
         self.recorder.finish(self, self.ports, status, outcome, error_code)
+        # Without this the request would hold itself until the garbage collector comes by, prompt and answer included.
+        self.request.disconnect.unsubscribe(self.abort)
 
     def background[**P](
         self, work: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs

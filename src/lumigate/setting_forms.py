@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from lumigate import strict_json
@@ -22,3 +23,19 @@ def split(value: Any, separator: str = ",") -> Any:
     if not isinstance(value, str):
         return value
     return [part.strip() for part in value.split(separator) if part.strip()]
+
+
+def some_of(value: Any) -> Any:
+    """The same, where the one part `none` means that there are none."""
+    parts = split(value)
+    return [] if parts == ["none"] else parts
+
+
+def unknown_member(name: str, known: Iterable[str]) -> str:
+    """What is wrong with a member that nobody reads, and which was probably meant."""
+    import difflib  # a start that fails is rare, and may take its time
+
+    names = tuple(known)
+    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.7)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
+    return f"has no member {name[:40]!r}; {hint}"

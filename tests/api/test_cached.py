@@ -194,6 +194,17 @@ async def test_an_answer_in_words_is_kept_though_tools_were_on_offer() -> None:
     assert (await rig.send(body=body)).headers["x-lumigate-cache"] == "hit-l1"
 
 
+@pytest.mark.parametrize("none", ["tool_calls", "function_call"])
+async def test_an_answer_with_an_empty_list_of_calls_calls_nothing(none: str) -> None:
+    """Some servers send one in every answer."""
+    body = {**CHAT_BODY, "tools": [{"type": "function", "function": {"name": "send_mail"}}]}
+    message = {"role": "assistant", "content": "No.", none: []}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    rig = with_answers(json_answer(completion(choices=choices)))
+    await rig.send(body=body)
+    assert (await rig.send(body=body)).headers["x-lumigate-cache"] == "hit-l1"
+
+
 async def test_tenants_share_an_answer_where_the_route_says_so() -> None:
     def bearer(tenant: str) -> dict[str, str]:
         return {"authorization": f"Bearer {make_token(make_claims(tenant=tenant))}"}

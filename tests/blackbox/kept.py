@@ -34,6 +34,8 @@ class Watched:
     upstream: OpenAIUpstream
     collector: Collector
     lines: Callable[[], list[str]]
+    is_idle: Callable[[], bool]
+    """Whether no request is in progress, and nothing that one left to do."""
     places: Callable[[], dict[str, bytes]]
     """`kv`, `r2`, `r2-eu`, `objects`, `objects-eu`, `points` → all that lies there, keys included."""
 
@@ -45,23 +47,28 @@ class Watched:
         """The wide events."""
         return [json.loads(line) for line in self.lines() if line.startswith("{")]
 
-    def wait_until(self, condition: Callable[[], bool], timeout_seconds: float = 20.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout_seconds: float = 60.0) -> None:
         deadline = time.monotonic() + timeout_seconds
         while not condition():
             assert time.monotonic() < deadline, "what was waited for did not happen"
             time.sleep(0.05)
 
     def settled(self) -> dict[str, bytes]:
-        """What lies in each place once nothing is written any more."""
-        deadline = time.monotonic() + 20
-        found = self.places()
-        while True:
-            time.sleep(0.3)
-            again = self.places()
-            if (again["kv"], again["r2"]) == (found["kv"], found["r2"]):
-                return again
-            assert time.monotonic() < deadline, "something is written all the time"
-            found = again
+        """What lies in each place once no request has anything left to write."""
+        found: dict[str, bytes] = {}
+
+        def is_settled() -> bool:
+            nonlocal found
+            before, found = found, self.places() if self.is_idle() else {}
+            return bool(found) and (found["kv"], found["r2"]) == (before.get("kv"), before.get("r2"))
+
+        self.wait_until(is_settled)
+        return found
+
+    def event(self, request_id: str) -> dict[str, Any]:
+        """The wide event of a request, once it is there."""
+        self.wait_until(lambda: any(e.get("request_id") == request_id for e in self.events()))
+        return next(e for e in self.events() if e.get("request_id") == request_id)
 
     def exported(self) -> str:
         """Everything that the collector was sent, decoded, as text."""
@@ -157,6 +164,7 @@ def embedded(settings: Mapping[str, Any], data: Path) -> Iterator[Watched]:
                 upstream=runtime.upstream,
                 collector=collector,
                 lines=lambda: list(lines),
+                is_idle=lambda: not runtime.ports.background.pending,
                 places=lambda: _embedded_places(data),
             )
 
@@ -177,6 +185,7 @@ def pyodide(settings: Mapping[str, Any], _data: Path) -> Iterator[Watched]:
             upstream=upstream,
             collector=collector,
             lines=lambda: [*host.logs(), *host.tail(100_000).splitlines()],
+            is_idle=lambda: not host.state()["invocations"],
             places=lambda: _pyodide_places(host.state()),
         )
 

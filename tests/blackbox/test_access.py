@@ -11,7 +11,7 @@ import pytest
 
 from local.mocks.issuer import Issuer, SigningKey, sign_token
 from lumigate.auth.algorithms import ALGORITHMS
-from tests.blackbox.conftest import Stage, _mocks, stage_with
+from tests.blackbox.conftest import PATIENCE, Stage, _mocks, stage_with
 
 SETTINGS = {
     "JWT_ALGORITHMS": ",".join(ALGORITHMS),
@@ -66,7 +66,7 @@ def ask(
     stage: Stage, credential: str, method: str = "GET", path: str = "/v1/models", **more: Any
 ) -> httpx.Response:
     headers = {"authorization": f"Bearer {credential}"}
-    return httpx.request(method, stage.url + path, headers=headers, timeout=20, **more)
+    return httpx.request(method, stage.url + path, headers=headers, timeout=PATIENCE, **more)
 
 
 def admin(stage: Stage, path: str, body: Any = None) -> httpx.Response:

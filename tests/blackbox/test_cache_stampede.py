@@ -8,7 +8,7 @@ import uuid
 import httpx
 import pytest
 
-from tests.blackbox.conftest import Stage
+from tests.blackbox.conftest import PATIENCE, Stage
 
 CROWD = 200
 MOST_CALLS = 3
@@ -19,7 +19,7 @@ async def crowd(stage: Stage, body: dict[str, object]) -> list[httpx.Response]:
     limits = httpx.Limits(max_connections=CROWD)
     # A tenant of its own: two crowds are most of what one may ask in a minute.
     headers = {"authorization": f"Bearer {stage.token(tenant=f'crowd-{uuid.uuid4().hex[:8]}')}"}
-    async with httpx.AsyncClient(base_url=stage.url, timeout=60, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=stage.url, timeout=PATIENCE, limits=limits) as client:
 
         async def one() -> httpx.Response:
             return await client.post("/v1/chat/completions", json=body, headers=headers)

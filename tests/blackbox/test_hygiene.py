@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.blackbox.conftest import Stage
+from tests.blackbox.conftest import PATIENCE, Stage
 from tests.blackbox.kept import RUNTIMES, Watched
 
 CHAT = "/v1/chat/completions"
@@ -85,13 +85,13 @@ def test_headers_that_are_too_many_or_too_large_are_refused(
 
 
 def test_a_head_that_never_ends_is_cut_off(staged: Stage) -> None:
-    with httpx.Client(base_url=staged.url, timeout=20) as client:
+    with httpx.Client(base_url=staged.url, timeout=PATIENCE) as client:
         try:
             status = client.get("/health", headers={"x-long": "x" * 400_000}).status_code
         except httpx.TransportError:  # the connection was closed while it was being sent
             status = 431
     assert status in (400, 431)
-    assert httpx.get(f"{staged.url}/health", timeout=20).status_code == 200
+    assert httpx.get(f"{staged.url}/health", timeout=PATIENCE).status_code == 200
 
 
 # --- redirects, addresses of callers
@@ -189,7 +189,7 @@ def test_a_provider_that_redirects_is_not_followed(
 ) -> None:
     watched, web = moved
     body = asked("hello", model=f"p{status}", stream=stream)
-    answer = httpx.post(f"{watched.url}{CHAT}", json=body, headers=watched.headers(), timeout=30)
+    answer = httpx.post(f"{watched.url}{CHAT}", json=body, headers=watched.headers(), timeout=PATIENCE)
     assert answer.status_code == 502
     assert any(f"/{status}" in path for path in web.redirected)
     assert web.trapped == []
@@ -199,7 +199,9 @@ def test_a_provider_that_redirects_is_not_followed(
 def test_a_key_set_that_redirects_is_not_followed(moved: tuple[Watched, Web]) -> None:
     watched, web = moved
     token = watched.issuer.valid(iss="https://moved.example/")
-    answer = httpx.get(f"{watched.url}/v1/models", headers={"authorization": f"Bearer {token}"}, timeout=30)
+    answer = httpx.get(
+        f"{watched.url}/v1/models", headers={"authorization": f"Bearer {token}"}, timeout=PATIENCE
+    )
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "keys_unavailable")
     assert "/302/jwks" in web.redirected
     assert web.trapped == []
@@ -207,7 +209,7 @@ def test_a_key_set_that_redirects_is_not_followed(moved: tuple[Watched, Web]) ->
 
 def test_a_collector_that_redirects_is_not_followed(moved: tuple[Watched, Web]) -> None:
     watched, web = moved
-    httpx.get(f"{watched.url}/health", timeout=30)
+    httpx.get(f"{watched.url}/health", timeout=PATIENCE)
     watched.wait_until(lambda: any("/otlp" in path for path in web.redirected))
     assert web.trapped == []
 
@@ -219,7 +221,7 @@ def test_the_address_of_an_image_goes_to_the_provider_and_is_never_fetched(
     for url in (f"{web.trap_url}/{uuid.uuid4().hex}.png", "http://169.254.169.254/latest/meta-data"):
         content = [{"type": "text", "text": "what"}, {"type": "image_url", "image_url": {"url": url}}]
         body = {"model": "here", "messages": [{"role": "user", "content": content}]}
-        answer = httpx.post(f"{watched.url}{CHAT}", json=body, headers=watched.headers(), timeout=30)
+        answer = httpx.post(f"{watched.url}{CHAT}", json=body, headers=watched.headers(), timeout=PATIENCE)
         assert answer.status_code == 200, answer.text
         assert any(url.encode() in request.body for request in list(watched.upstream.requests))
     assert web.trapped == []
@@ -230,7 +232,7 @@ def test_the_keys_that_a_token_names_are_never_fetched(moved: tuple[Watched, Web
     for name in ("jku", "x5u"):
         token = watched.issuer.valid(header={"alg": "RS256", "kid": "k1", name: f"{web.trap_url}/{name}"})
         answer = httpx.get(
-            f"{watched.url}/v1/models", headers={"authorization": f"Bearer {token}"}, timeout=30
+            f"{watched.url}/v1/models", headers={"authorization": f"Bearer {token}"}, timeout=PATIENCE
         )
         assert answer.status_code == 401
     assert web.trapped == []
@@ -242,7 +244,7 @@ def test_the_keys_that_a_token_names_are_never_fetched(moved: tuple[Watched, Web
 def test_a_browser_of_a_named_origin_is_let_in_and_no_other(moved: tuple[Watched, Web]) -> None:
     watched, _ = moved
     asking = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
-    with httpx.Client(base_url=watched.url, timeout=30) as client:
+    with httpx.Client(base_url=watched.url, timeout=PATIENCE) as client:
         allowed = client.options(CHAT, headers={"origin": APP, **asking})
         refused = client.options(CHAT, headers={"origin": "https://evil.example", **asking})
         answer = client.post(CHAT, json=asked("x", "here"), headers=watched.headers(origin=APP))
@@ -258,6 +260,5 @@ def test_a_browser_of_a_named_origin_is_let_in_and_no_other(moved: tuple[Watched
         assert reply.headers["strict-transport-security"].startswith("max-age=60")
     for reply in (refused, other):
         assert "access-control-allow-origin" not in reply.headers
-    events = {e.get("request_id"): e for e in watched.events()}
-    told = events[allowed.headers["x-request-id"]]
+    told = watched.event(allowed.headers["x-request-id"])
     assert (told["method"], told["route"], told["outcome"]) == ("OPTIONS", CHAT, "complete")

@@ -18,7 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.blackbox.conftest import PATIENCE
 from tests.blackbox.kept import RUNTIMES, Watched
+from tests.midnight import stay_clear_of_midnight
 
 CHAT = "/v1/chat/completions"
 TENANTS = ("red", "blue")
@@ -124,6 +126,7 @@ async def _hammer(hammered: Hammered) -> None:
 
 @pytest.fixture(scope="module", params=RUNTIMES)
 def hammered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hammered]:
+    stay_clear_of_midnight()
     folder = tmp_path_factory.mktemp("isolation")
     with _oracle() as url, RUNTIMES[request.param](_settings(url), folder) as watched:
         found = Hammered(watched=watched)
@@ -141,21 +144,27 @@ def test_neither_is_ever_given_the_others_words(hammered: Hammered) -> None:
 
 def test_each_pays_for_its_own_requests_only(hammered: Hammered) -> None:
     for tenant in TENANTS:
-        answer = httpx.get(f"{hammered.watched.url}/v1/usage", headers=hammered.headers(tenant), timeout=30)
+        answer = httpx.get(
+            f"{hammered.watched.url}/v1/usage", headers=hammered.headers(tenant), timeout=PATIENCE
+        )
         limits = answer.json()["limits"]
-        assert limits["requests_per_minute"]["used"] == PROMPTS * ROUNDS * 2
+        # Its own, as far as they are not a minute old by now.
+        assert limits["requests_per_minute"]["used"] <= PROMPTS * ROUNDS * 2
         misses = sum(said in ("miss", "bypass") for said in hammered.cache[tenant])
         hammered.watched.wait_until(lambda t=tenant: _spent(hammered, t)[1] == 0)  # type: ignore[misc]
         assert _spent(hammered, tenant)[0] == pytest.approx(misses * 10 * 1000 / 1e6)
 
 
 def _spent(hammered: Hammered, tenant: str) -> tuple[float, float]:
-    answer = httpx.get(f"{hammered.watched.url}/v1/usage", headers=hammered.headers(tenant), timeout=30)
+    answer = httpx.get(f"{hammered.watched.url}/v1/usage", headers=hammered.headers(tenant), timeout=PATIENCE)
     day = answer.json()["limits"]["usd_per_day"]
     return day["used"], day["reserved"]
 
 
 def test_each_request_is_told_under_its_own_tenant(hammered: Hammered) -> None:
+    hammered.watched.settled()
+    for request_ids in hammered.requests.values():
+        hammered.watched.event(request_ids[-1])
     told = {e["request_id"]: e["tenant"] for e in hammered.watched.events() if e.get("event") == "request"}
     for tenant in TENANTS:
         assert {told[request_id] for request_id in hammered.requests[tenant]} == {tenant}
@@ -174,7 +183,7 @@ def test_each_request_is_told_under_its_own_tenant(hammered: Hammered) -> None:
 
 def test_a_session_of_one_is_not_there_for_the_other(hammered: Hammered) -> None:
     red, blue = (hammered.headers(tenant) for tenant in TENANTS)
-    with httpx.Client(base_url=hammered.watched.url, timeout=30) as client:
+    with httpx.Client(base_url=hammered.watched.url, timeout=PATIENCE) as client:
         made = client.post("/sessions", json={"model": "m"}, headers=red)
         assert made.status_code == 201, made.text
         path = f"/sessions/{made.json()['id']}"

@@ -17,7 +17,7 @@ import anthropic
 import httpx
 import pytest
 
-from tests.blackbox.conftest import Stage, stage_with
+from tests.blackbox.conftest import PATIENCE, Stage, stage_with
 
 MODEL = "gpt-4o-mini"
 OTHERS = "Ask bob@example.org, 090-1234-5678 or 4111 1111 1111 1111."
@@ -101,7 +101,7 @@ def prompt() -> str:
 
 
 def claude(stage: Stage) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=stage.url, auth_token=stage.token(), max_retries=0, timeout=20)
+    return anthropic.Anthropic(base_url=stage.url, auth_token=stage.token(), max_retries=0, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -170,8 +170,8 @@ def test_anthropics_client_reads_a_masked_answer_with_its_own_values(
 def test_what_the_cache_keeps_is_masked_in_either_form(masking: Stage, prompt: str) -> None:
     body = {"model": MODEL, "messages": [{"role": "user", "content": prompt}]}
     url, headers = f"{masking.url}/v1/chat/completions", masking.headers()
-    first = httpx.post(url, json=body, headers=headers, timeout=20)
-    again = httpx.post(url, json=body | {"stream": True}, headers=headers, timeout=20)
+    first = httpx.post(url, json=body, headers=headers, timeout=PATIENCE)
+    again = httpx.post(url, json=body | {"stream": True}, headers=headers, timeout=PATIENCE)
     assert again.headers["x-lumigate-cache"].startswith("hit-")
     for answer in (first, again):
         assert "bob@example.org" not in answer.text

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gzip
 import re
-import time
 
 import httpx
 import pytest
 
-from tests.blackbox.conftest import SETTINGS, Stage
+from tests.blackbox.conftest import SETTINGS, Stage, eventually
 
 TOKEN = SETTINGS["METRICS_TOKEN"]
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
@@ -61,29 +60,34 @@ def test_it_is_compressed_where_that_is_accepted(staged: Stage, http: httpx.Clie
 
 
 def test_every_request_is_counted_once(staged: Stage, http: httpx.Client) -> None:
-    """Born at zero, then the truth: what `increase()` sees is what was sent."""
+    """By the shard, as often as by the wide events; those of other tests included, which may still be on their way."""
     name = "http_server_request_duration_seconds_count"
     labels = {"http_route": "/v1/models", "http_response_status_code": "401"}
+
+    def told() -> int:
+        return sum(
+            (event["route"], event["status"]) == ("/v1/models", 401)
+            for event in staged.events()
+            if event.get("event") == "request"
+        )
 
     def counted() -> float:
         return value(scrape(http).text, name, **labels)
 
-    http.get("/v1/models")
-    deadline = time.monotonic() + 10
-    while counted() == 0 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(0.5)
-    before = counted()
-    for _ in range(20):
-        http.get("/v1/models")
-    while counted() < before + 20 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(0.3)
-    assert counted() == before + 20
+    last = [http.get("/v1/models") for _ in range(20)][-1]
+    staged.event(last.headers["x-request-id"])
+    assert told() >= 20
+    assert eventually(lambda: counted() == told())
 
 
 def test_requests_are_counted_by_the_version_that_served_them(staged: Stage, http: httpx.Client) -> None:
     """What a gradual rollout is judged by; probes and scrapes are no part of it."""
+
+    def told() -> tuple[int, int]:
+        """Those that were refused, and all."""
+        events = [event for event in staged.events() if event.get("event") == "request"]
+        judged = [event for event in events if event["route"] not in ("/health", "/metrics")]
+        return sum(event["outcome"] == "refused" for event in judged), len(judged)
 
     def counted() -> tuple[float, float]:
         text = scrape(http).text
@@ -95,27 +99,21 @@ def test_requests_are_counted_by_the_version_that_served_them(staged: Stage, htt
             value(text, "lumigate_version_overhead_seconds_count", **found),
         )
 
-    http.get("/v1/models")
-    deadline = time.monotonic() + 10
-    while counted()[0] == 0 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(0.5)
-    before = counted()
     for _ in range(10):
-        http.get("/v1/models")
+        last = http.get("/v1/models")
         http.get("/health")
-    while counted()[0] < before[0] + 10 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(0.3)
-    assert counted() == (before[0] + 10, before[1] + 10)
+    staged.event(last.headers["x-request-id"])
+    assert told() >= (10, 10)
+    assert eventually(lambda: counted() == told())
 
 
 def test_exemplars_lead_to_traces(staged: Stage, http: httpx.Client) -> None:
-    answer = http.get("/v1/models")
-    trace_id = answer.headers["traceresponse"].split("-")[1]
-    deadline = time.monotonic() + 10
-    text = ""
-    while trace_id not in text and time.monotonic() < deadline:
-        time.sleep(0.1)
+    """Of the newest request of its kind, so any of several: another test's may have come later than the first."""
+    asked: list[str] = []
+
+    def shown() -> bool:
+        asked.append(http.get("/v1/models").headers["traceresponse"].split("-")[1])
         text = scrape(http, accept=OPEN_METRICS).text
-    assert f'trace_id="{trace_id}"' in text
+        return any(f'trace_id="{trace_id}"' in text for trace_id in asked)
+
+    assert eventually(shown)

@@ -18,7 +18,7 @@ from local.runtime.development import development_settings
 from local.runtime.embedded import EmbeddedRuntime
 from local.runtime.in_thread import run_in_thread
 from lumigate.cache.key import namespace_of, short_hash
-from tests.blackbox.conftest import SETTINGS, _mocks
+from tests.blackbox.conftest import PATIENCE, SETTINGS, _mocks
 from tests.cache.near.make_vectors import DIMENSIONS, vector_of
 from tests.pyodide.production import declared_bindings, production_host
 from tests.pyodide.runner import PyodideHost
@@ -72,7 +72,7 @@ class Stage:
 
     def ask(self, text: str, tenant: str, **more: Any) -> httpx.Response:
         body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}], **more}
-        answer = httpx.post(f"{self.url}{CHAT}", json=body, headers=self.headers(tenant), timeout=30)
+        answer = httpx.post(f"{self.url}{CHAT}", json=body, headers=self.headers(tenant), timeout=PATIENCE)
         assert answer.status_code == 200, answer.text
         return answer
 
@@ -81,7 +81,7 @@ class Stage:
 
     def wait_for(self, tenant: str, count: int) -> None:
         """What is learnt is learnt in the background, and seen a little later."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while (there := self.vectors(tenant)) != count:
             assert time.monotonic() < deadline, f"{there} vectors of {tenant}, not {count}"
             time.sleep(0.05)
@@ -158,7 +158,7 @@ def test_tenants_never_share_what_means_the_same(stage: Stage) -> None:
 def test_what_is_bound_to_the_eu_leaves_no_vector(stage: Stage) -> None:
     body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Explain monads"}]}
     bound = {**stage.headers("berlin"), "x-lumigate-region": "eu"}
-    httpx.post(f"{stage.url}{CHAT}", json=body, headers=bound, timeout=30)
+    httpx.post(f"{stage.url}{CHAT}", json=body, headers=bound, timeout=PATIENCE)
     stage.ask("Define entropy", "berlin")  # asked later, so it is there later
     stage.wait_for("berlin", 1)
 
@@ -168,7 +168,7 @@ def test_erasing_a_tenant_takes_its_vectors_out(stage: Stage) -> None:
     stage.wait_for("erased", 1)
     admin = stage.headers("ops", scope="admin")
     erase = {"tenant": "erased", "erase": True}
-    told = httpx.post(f"{stage.url}/admin/cache/purge", json=erase, headers=admin, timeout=30)
+    told = httpx.post(f"{stage.url}/admin/cache/purge", json=erase, headers=admin, timeout=PATIENCE)
     assert told.json()["more"] is False
     stage.wait_for("erased", 0)
     asked = stage.ask("What is the height of Mount Everest?", "erased")
@@ -181,6 +181,6 @@ def test_without_the_binding_a_worker_says_what_is_missing() -> None:
         models = {"gpt-4o-mini": OPENAI, "vectors": OPENAI}
         settings |= {**SETTINGS, **OWN, "MODELS": json.dumps(models)}
         with host_of(settings, ai={"binding": "AI", "url": url}) as host:
-            answer = httpx.get(f"{host.url}/health", timeout=30)
+            answer = httpx.get(f"{host.url}/health", timeout=PATIENCE)
             assert (answer.status_code, answer.json()["error"]["code"]) == (500, "configuration_error")
             assert "VECTORS, a Vectorize index" in host.wait_for_log("CACHE_NEAR_VECTORS")

@@ -11,14 +11,14 @@ import httpx
 import openai
 import pytest
 
-from tests.blackbox.conftest import Stage
+from tests.blackbox.conftest import PATIENCE, Stage
 
 MODEL, CLAUDE = "gpt-4o-mini", "claude-sonnet-5-5"
 
 
 def claude(stage: Stage) -> anthropic.Anthropic:
     return anthropic.Anthropic(
-        base_url=stage.url, auth_token=stage.token(), api_key=None, max_retries=0, timeout=20
+        base_url=stage.url, auth_token=stage.token(), api_key=None, max_retries=0, timeout=PATIENCE
     )
 
 
@@ -69,7 +69,7 @@ def test_anthropics_client_reads_it_in_its_own_words(stage: Stage) -> None:
 
 
 def test_anthropics_client_reads_why_it_was_not_let_in_wherever_it_asks(stage: Stage) -> None:
-    with anthropic.Anthropic(base_url=stage.url, api_key="junk", max_retries=0, timeout=20) as client:
+    with anthropic.Anthropic(base_url=stage.url, api_key="junk", max_retries=0, timeout=PATIENCE) as client:
         with pytest.raises(anthropic.AuthenticationError) as caught:
             client.models.list()
         assert caught.value.request_id

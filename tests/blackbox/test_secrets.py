@@ -23,6 +23,7 @@ import pytest
 from local.runtime.development import development_settings
 from lumigate.config import Settings
 from lumigate.errors import ConfigurationError
+from tests.blackbox.conftest import PATIENCE
 from tests.blackbox.kept import COLLECTOR, RUNTIMES, Watched
 from tests.pyodide.production import production_host
 
@@ -166,7 +167,7 @@ def _drive(traffic: Traffic) -> None:
     traffic.credentials |= {*tokens, *(token.rpartition(".")[2] for token in tokens)}
     bearer = {"authorization": f"Bearer {good}"}
     office = {"authorization": f"Bearer {operator}"}
-    with httpx.Client(base_url=watched.url, timeout=30) as client:
+    with httpx.Client(base_url=watched.url, timeout=PATIENCE) as client:
 
         def send(method: str, path: str, **options: Any) -> httpx.Response:
             answer = client.request(method, path, **options)
@@ -283,7 +284,7 @@ def test_a_worker_that_is_not_configured_tells_no_secret() -> None:
         "MODELS": f"{{{secret('models')}",
         "JWKS_URL": f"http://u:{secret('url')}@x.example",
     }
-    with production_host(variables) as host, httpx.Client(base_url=host.url, timeout=30) as client:
+    with production_host(variables) as host, httpx.Client(base_url=host.url, timeout=PATIENCE) as client:
         answer = client.get("/health", headers={"authorization": f"Bearer {JUNK_TOKEN}"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (500, "configuration_error")
         assert answer.headers["x-content-type-options"] == "nosniff"

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.blackbox.conftest import Stage
+from tests.blackbox.conftest import PATIENCE, Stage
 
 NO_SUCH_ID = "ses_" + "A" * 43
 
@@ -80,7 +80,7 @@ def test_messages_at_once_are_answered_one_after_the_other(staged: Stage, http: 
     barrier = threading.Barrier(3)
 
     def say(number: int) -> dict[str, Any]:
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
         answer = session.say(f"[[mock first-byte-ms=150]] question {number}")
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
@@ -93,7 +93,9 @@ def test_messages_at_once_are_answered_one_after_the_other(staged: Stage, http: 
     by_turn = {one["turn"]: one["answer"] for one in told}
     assert [turn["answer"] for turn in shown] == [by_turn[1], by_turn[2], by_turn[3]]
     assert staged.upstream is not None
-    asked = [json.loads(r.body)["messages"] for r in staged.upstream.requests if b"question 0" in r.body]
+    asked = [
+        json.loads(r.body)["messages"] for r in list(staged.upstream.requests) if b"question 0" in r.body
+    ]
     last = max(asked, key=len)
     assert [m["content"] for m in last if m["role"] == "assistant"] == [by_turn[1], by_turn[2]]
 

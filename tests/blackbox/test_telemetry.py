@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections import Counter
 from typing import Any
@@ -12,7 +11,7 @@ import httpx
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.blackbox.conftest import Stage
+from tests.blackbox.conftest import PATIENCE, Stage
 from tests.collector import Collector, attributes
 
 CHAT = "/v1/chat/completions"
@@ -142,13 +141,14 @@ def test_metrics_arrive_cumulative_with_the_right_counts(staged: Stage, http: ht
             default=0,
         )
 
-    http.get("/v1/models")
-    staged.collector.wait_for(lambda collector: refused(collector) > 0)
-    time.sleep(1.5)  # what other tests left behind has been exported by then
-    before = refused(staged.collector)
-    for _ in range(5):
-        http.get("/v1/models")
-    staged.collector.wait_for(lambda collector: refused(collector) == before + 5)
+    def told() -> int:
+        return sum(event.get("auth_reason") == "missing" for event in staged.events())
+
+    last = [http.get("/v1/models") for _ in range(5)][-1]
+    staged.event(last.headers["x-request-id"])
+    assert told() >= 5
+    # Those of other tests included: what they left behind may be exported in the middle of this one.
+    staged.collector.wait_for(lambda collector: refused(collector) == told())
     metrics = staged.collector.metrics()
     checks = next(m for m in metrics if m.name == "lumigate.auth.checks")
     assert checks.sum.aggregation_temporality == AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
@@ -159,7 +159,11 @@ def test_metrics_arrive_cumulative_with_the_right_counts(staged: Stage, http: ht
 
 
 def test_200_concurrent_requests_lose_no_trace_and_make_few_exports(staged: Stage) -> None:
-    """Every trace arrives, in few exports; no response waits for one."""
+    """Every trace arrives, in few exports; no response waits for one.
+
+    The collector takes its time over each, and what comes meanwhile goes together: so there are few on a slow machine,
+    where the burst takes long, as well.
+    """
     collector = staged.collector
     assert collector is not None
     headers = staged.headers()
@@ -167,14 +171,18 @@ def test_200_concurrent_requests_lose_no_trace_and_make_few_exports(staged: Stag
     async def one() -> httpx.Response:
         # A client each: httpx's pool takes quadratic time over connections that it holds at once. They speak plain
         # HTTP, and reading the certificates 200 times would be slow.
-        async with httpx.AsyncClient(base_url=staged.url, timeout=60, verify=False) as client:  # noqa: S501
+        async with httpx.AsyncClient(base_url=staged.url, timeout=PATIENCE, verify=False) as client:  # noqa: S501
             return await client.post(CHAT, json=question(), headers=headers)
 
     async def burst() -> list[httpx.Response]:
         return await asyncio.gather(*(one() for _ in range(200)))
 
     exports_before = len(collector.requests)
-    answers = asyncio.run(burst())
+    collector.pause_seconds = 0.5
+    try:
+        answers = asyncio.run(burst())
+    finally:
+        collector.pause_seconds = 0.0
     assert Counter(answer.status_code for answer in answers) == {200: 200}
     wanted = {answer.headers["traceresponse"].split("-")[1] for answer in answers}
     assert len(wanted) == 200
@@ -183,7 +191,7 @@ def test_200_concurrent_requests_lose_no_trace_and_make_few_exports(staged: Stag
         roots = {span.trace_id.hex() for span in found.spans() if span.name == SERVER}
         return wanted <= roots
 
-    collector.wait_for(missing, 20)
+    collector.wait_for(missing)
     trace_exports = [path for path, _, _ in collector.requests[exports_before:] if path == "/v1/traces"]
-    assert len(trace_exports) <= 60
+    assert len(trace_exports) <= 100
     assert collector.refused == []

@@ -11,7 +11,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from tests.blackbox.conftest import Stage
+from tests.blackbox.conftest import PATIENCE, Stage
 
 CHAT = "/v1/chat/completions"
 REQUESTS = 80
@@ -44,7 +44,7 @@ async def one(client: httpx.AsyncClient, stage: Stage, number: int, chance: rand
 
 async def traffic(stage: Stage) -> None:
     chance, gate = random.Random(7), asyncio.Semaphore(AT_ONCE)
-    async with httpx.AsyncClient(base_url=stage.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=stage.url, timeout=PATIENCE) as client:
 
         async def through(number: int) -> None:
             async with gate:
@@ -89,7 +89,7 @@ def test_each_request_is_told_once_in_every_signal_after_the_traffic_stopped(
     collector.pause_seconds = pause_seconds
     try:
         asyncio.run(traffic(staged))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not settled() and time.monotonic() < deadline:
             time.sleep(0.2)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
+import functools
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,19 +18,24 @@ from local.runtime.embedded import EmbeddedRuntime
 from local.runtime.in_thread import RuntimeInThread, run_in_thread
 from lumigate.auth import key_set
 from lumigate.cache import breaker
+from slo import durations
 from slo.build import Sources
-from slo.durations import promql
 from slo.prometheus import promise_group, service_group
 from slo.rules import rule_file
 from tests.dashboards.collector import collecting
+from tests.dashboards.filled import WINDOW, Query, promql, queries
 from tests.dashboards.mix import RATE_LIMIT, Mix, settings
 from tests.dashboards.occasions import BREAKER_PAUSE_SECONDS
 from tests.ports import free_port
+from tests.slo.programs import process, wait
 from tests.slo.promtool import tool
 
 STEP = 1.0
 """A step of the recording rules, which is a minute in production; periods and windows shrink with it."""
 COMPRESSION = 60 / STEP
+STATE_WINDOW = "4s"
+"""For panels of states: a busy machine misses scrapes, and growth takes two of them."""
+PATIENCE_SECONDS = 60
 CONFIGURATION = """\
 global: {{scrape_interval: {step}, scrape_timeout: {step}, evaluation_interval: {step}}}
 rule_files: ["{rules}/*.yaml"]
@@ -62,6 +67,8 @@ class Run:
     client: httpx.Client
     """Asks Prometheus."""
     sources: Sources
+    began: float
+    """A Unix time before all of it: where graphs begin, so that each of them has the same instants."""
     points: list[dict[str, Any]]
     events: list[str]
 
@@ -73,8 +80,7 @@ class Run:
 
     def over_time(self, expression: str) -> list[dict[str, Any]]:
         """The same as a graph asks it."""
-        now = time.time()
-        parameters = {"query": expression, "start": str(now - 180), "end": str(now), "step": "1"}
+        parameters = {"query": expression, "start": str(self.began), "end": str(time.time()), "step": "1"}
         answer = self.client.get("/api/v1/query_range", params=parameters).json()
         assert answer["status"] == "success", f"{answer.get('error')}\n{expression}"
         result: list[dict[str, Any]] = answer["data"]["result"]
@@ -83,6 +89,27 @@ class Run:
     def number(self, expression: str) -> float:
         (found,) = self.query(expression)
         return float(found["value"][1])
+
+    @functools.cached_property
+    def asked(self) -> list[Query]:
+        """The dashboards' queries, built from promises whose time is compressed as the rules' is."""
+        return queries(build.dashboards(self.sources), "prometheus")
+
+    def states(self, dashboard: str, panel: str) -> dict[str, set[float]]:
+        """What a panel of states has shown so far, by provider where it tells them apart."""
+        (text,) = [
+            promql(q.text).replace(f"[{WINDOW}]", f"[{STATE_WINDOW}]")
+            for q in self.asked
+            if (q.dashboard, q.panel) == (dashboard, panel)
+        ]
+        return {
+            series["metric"].get("gen_ai_provider_name", ""): {float(value) for _, value in series["values"]}
+            for series in self.over_time(text)
+        }
+
+    def until(self, expression: str) -> None:
+        """Wait until a query finds something."""
+        wait(lambda: self.query(expression), PATIENCE_SECONDS, expression)
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +154,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         )
         (folder / "prometheus.yaml").write_text(
             CONFIGURATION.format(
-                step=promql(STEP),
+                step=durations.promql(STEP),
                 rules=rules,
                 token=METRICS_TOKEN,
                 target=running.url.removeprefix("http://"),
@@ -135,7 +162,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             "utf-8",
         )
         url = f"http://127.0.0.1:{free_port()}"
-        command = [
+        command = (
             program,
             f"--config.file={folder / 'prometheus.yaml'}",
             f"--storage.tsdb.path={folder / 'data'}",
@@ -143,27 +170,24 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             "--enable-feature=exemplar-storage",
             "--query.lookback-delta=1m",
             "--log.level=error",
-        ]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        everything.callback(process.wait, 10)
-        everything.callback(process.terminate)
+        )
+        everything.enter_context(process(f"{url}/-/ready", *command))
         events: list[str] = []
         runtime.ports.console.listen(events.append)
         mix = Mix(running, collector)
-        client = everything.enter_context(httpx.Client(base_url=url, timeout=20))
-        found = Run(mix=mix, client=client, sources=sources, points=[], events=events)
-        _ready(url)
-        _until(found, "max(lumigate_heartbeat_total) > 2")
+        client = everything.enter_context(httpx.Client(base_url=url, timeout=PATIENCE_SECONDS))
+        found = Run(mix=mix, client=client, sources=sources, began=time.time(), points=[], events=events)
+        found.until("max(lumigate_heartbeat_total) > 2")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(key_set, "FRESH_SECONDS", 0.5)  # so that the key set grows old within the run,
             patch.setattr(key_set, "REFRESH_RETRY_SECONDS", 1.0)  # and is asked for in vain more than once
-            mix.run()
-        _until(
-            found,
-            f"sum(http_server_request_duration_seconds_count) >= {mix.all_sent}",
-        )
-        _until(found, "sum(lumigate_worker_lost_invocations_total) > 0")
-        time.sleep(4 * STEP)
+            mix.run(lambda: 2 in found.states("access.json", "Key set").get("", ()))
+        found.until(f"sum(http_server_request_duration_seconds_count) >= {mix.all_sent}")
+        found.until("sum(lumigate_worker_lost_invocations_total) > 0")
+        running.call(runtime.ports.background.drain(PATIENCE_SECONDS), PATIENCE_SECONDS)
+        # what was told last is scraped after this, and the records that hold it are made after that
+        found.until(f"min(timestamp(lumigate_heartbeat_total)) > {time.time() + STEP}")
+        found.until(f"min(timestamp(slo:period_total:events)) > {time.time() + 2 * STEP}")
         found.points = _points(running)
         _running.append(everything.pop_all())
         return found
@@ -176,20 +200,3 @@ def _points(running: RuntimeInThread) -> list[dict[str, Any]]:
         return [dict(zip(columns, row, strict=True)) for row in database.read("SELECT * FROM data_points")]
 
     return running.call(read())
-
-
-def _ready(url: str) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{url}/-/ready").status_code == 200:
-                return
-        assert time.monotonic() < deadline, "prometheus did not start"
-        time.sleep(0.1)
-
-
-def _until(run: Run, expression: str) -> None:
-    deadline = time.monotonic() + 20
-    while not run.query(expression):
-        assert time.monotonic() < deadline, f"this did not come true: {expression}"
-        time.sleep(0.2)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-WINDOW: Final = "2m"
-"""Both for `$__rate_interval` and `$__range`: the whole of the traffic."""
+WINDOW: Final = "10m"
+"""Both for `$__rate_interval` and `$__range`: the whole of the traffic, on a machine that takes its time as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,9 @@ def test_money_agrees_with_the_metric(run: Run, engine: Engine, generated: dict[
         q for q in sql_queries(generated) if q.panel == "Cost" and q.dashboard == "analytics-engine.json"
     ]
     (row,) = engine.ask(asked.text)
-    anew = run.number('sum(lumigate_llm_cost_total{gen_ai_request_model="aging-1"})') / 2
+    model = '{gen_ai_request_model="aging-1"}'
+    calls = run.number(f"sum(gen_ai_client_inference_duration_seconds_count{model})")
+    anew = run.number(f"sum(lumigate_llm_cost_total{model})") * (calls - 1) / calls
     assert anew > 0
     spent = run.number("sum(lumigate_llm_cost_total)")
     assert float(row["value"]) == pytest.approx(spent - anew, rel=1e-6)

@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 import pytest
 
-from dashboards import build
 from dashboards.boards.limits import Limits
 from dashboards.boards.promises import alerts
 from lumigate.llm import price_table
-from tests.dashboards.conftest import Run
-from tests.dashboards.filled import promql, queries
+from tests.dashboards.conftest import PATIENCE_SECONDS, Run
+from tests.dashboards.filled import promql
 from tests.dashboards.mix import SLOW_MS
+from tests.slo.programs import wait
 
 EXTRAPOLATED = 0.15
 """Relative; a series that began late in the window is stretched more than one that was there throughout."""
@@ -28,12 +28,11 @@ type Show = Callable[..., dict[tuple[str, ...], float]]
 @pytest.fixture(scope="module")
 def show(run: Run) -> Show:
     """What a panel shows at the end of the range: values by the labels named."""
-    asked = queries(build.dashboards(run.sources), "prometheus")
 
     def shown(
         board: str, panel: str, *labels: str, ref: str = "A", **variables: str
     ) -> dict[tuple[str, ...], float]:
-        (query,) = [q for q in asked if (q.dashboard, q.panel, q.ref) == (f"{board}.json", panel, ref)]
+        (query,) = [q for q in run.asked if (q.dashboard, q.panel, q.ref) == (f"{board}.json", panel, ref)]
         found = run.query(promql(query.text, **variables))
         return {
             tuple(series["metric"].get(label, "") for label in labels): float(series["value"][1])
@@ -95,7 +94,7 @@ def test_calls_failures_and_times_are_told_by_model(run: Run, show: Show) -> Non
     assert calls["openai", "unpriced-1"] == about(3)
     assert failed["other", "broken-1"] == pytest.approx(1)
     assert first_chunk["openai", "slow-1"] > SLOW_MS / 1000 - 0.1
-    assert first_chunk["openai", "fast-1"] < SLOW_MS / 1000
+    assert first_chunk["openai", "fast-1"] < first_chunk["openai", "slow-1"]
 
 
 def test_a_variable_narrows_a_panel(run: Run, show: Show) -> None:
@@ -147,7 +146,7 @@ def test_alerts_that_would_fire_are_told_by_tier(run: Run, show: Show) -> None:
 def test_exemplars_of_a_panel_are_traces(run: Run) -> None:
     parameters = {
         "query": "http_server_request_duration_seconds_bucket",
-        "start": str(time.time() - 120),
+        "start": str(run.began),
         "end": str(time.time()),
     }
     answer = run.client.get("/api/v1/query_exemplars", params=parameters).json()
@@ -179,17 +178,13 @@ def test_retries_and_hedges_are_those_that_were_provoked(run: Run, show: Show) -
 
 def test_a_breaker_that_opens_is_seen_to_close_again(run: Run) -> None:
     """Over the whole run: the state while requests pass a provider over is 2, and 0 when all is well."""
-    (text,) = [
-        promql(q.text).replace("[2m]", "[2s]")
-        for q in queries(build.dashboards(run.sources), "prometheus")
-        if q.panel == "Breakers" and q.dashboard == "models.json"
-    ]
-    seen = {
-        series["metric"]["gen_ai_provider_name"]: {float(value) for _, value in series["values"]}
-        for series in run.over_time(text)
-    }
-    assert {0, 2} <= seen["openai"] <= {0, 1, 2}
-    assert 2 in seen["other"]
+
+    def seen() -> dict[str, set[float]]:
+        return run.states("models.json", "Breakers")
+
+    wait(lambda: {0, 2} <= seen()["openai"], PATIENCE_SECONDS, "a breaker that opens and closes")
+    assert seen()["openai"] <= {0, 1, 2}
+    assert 2 in seen()["other"]
 
 
 def test_prices_are_told_by_whose_they_are(run: Run, show: Show) -> None:
@@ -267,13 +262,11 @@ def test_revocations_scopes_and_regions_are_told(run: Run, show: Show) -> None:
 
 
 def test_a_key_set_that_fails_is_no_longer_good(run: Run) -> None:
-    (text,) = [
-        promql(q.text).replace("[2m]", "[2s]")
-        for q in queries(build.dashboards(run.sources), "prometheus")
-        if q.panel == "Key set"
-    ]
-    (series,) = run.over_time(text)
-    assert {float(value) for _, value in series["values"]} >= {0, 2}
+    wait(
+        lambda: {0, 2} <= run.states("access.json", "Key set")[""],
+        PATIENCE_SECONDS,
+        "a key set that fails and is good again",
+    )
 
 
 def test_sessions_are_told(run: Run, show: Show) -> None:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from dashboards import build
 from tests.dashboards.conftest import Run
 from tests.dashboards.filled import Query, promql, queries, without_zero
@@ -17,13 +15,7 @@ MAY_BE_EMPTY: Mapping[str, str] = {}
 """Queries that the mix cannot give data, by what their id holds, each with the reason."""
 
 
-@pytest.fixture(scope="module")
-def asked(run: Run) -> list[Query]:
-    """The dashboards' queries, built from promises whose time is compressed as the rules' is."""
-    return queries(build.dashboards(run.sources), "prometheus")
-
-
-def test_every_query_has_an_answer(run: Run, asked: list[Query]) -> None:
+def test_every_query_has_an_answer(run: Run) -> None:
     def is_silent(query: Query) -> bool:
         text = without_zero(promql(query.text))
         found = run.query(text) if query.instant else run.over_time(text)
@@ -32,7 +24,7 @@ def test_every_query_has_an_answer(run: Run, asked: list[Query]) -> None:
     def unexplained(queries: list[Query]) -> list[Query]:
         return [each for each in queries if not any(words in each.id for words in MAY_BE_EMPTY)]
 
-    silences = [query for query in asked if is_silent(query)]
+    silences = [query for query in run.asked if is_silent(query)]
     silent = [query.id for query in silences]
     # A busy machine misses scrapes, and a rate over few seconds needs two: such a one is asked again, not forgiven.
     missing = unexplained(silences)

@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from local import toolchain
 from local.bundle.imports import imports_of_file
 from tests.collector import Collector, attributes, running_collector
-from tests.pyodide.runner import PyodideHost
+from tests.pyodide.runner import PATIENCE_S, PyodideHost
 
 ROOT = toolchain.ROOT
 PAGE = (ROOT / "docs" / "adopting.md").read_text(encoding="utf-8")
@@ -108,7 +108,9 @@ def test_the_ten_lines_of_the_page_are_ten_and_give_all_three_signals(
     assert len([line for line in source.splitlines() if line.strip()]) <= 10
     collector.clear()
     with worker(source, copied, modules, tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as host:
-        answer = httpx.get(f"{host.url}/hello", headers={"traceparent": f"00-{TRACE_ID}-{CALLER}-01"})
+        answer = httpx.get(
+            f"{host.url}/hello", headers={"traceparent": f"00-{TRACE_ID}-{CALLER}-01"}, timeout=PATIENCE_S
+        )
         assert (answer.status_code, answer.text) == (200, "Hello!")
         span = collector.trace(TRACE_ID, with_span="GET")["GET"]
         assert (span.kind, span.parent_span_id.hex()) == (Span.SPAN_KIND_SERVER, CALLER)
@@ -161,11 +163,15 @@ def test_the_example_tells_its_steps_and_counts_by_language(
 ) -> None:
     collector.clear()
     trace_id = TRACE_ID[:-1] + "7"
-    answer = httpx.get(f"{example.url}/?language=fr", headers={"traceparent": f"00-{trace_id}-{CALLER}-01"})
+    answer = httpx.get(
+        f"{example.url}/?language=fr",
+        headers={"traceparent": f"00-{trace_id}-{CALLER}-01"},
+        timeout=PATIENCE_S,
+    )
     assert answer.text == "Bonjour!\n"
     spans = collector.trace(trace_id, with_span="GET")
     assert spans["choose words"].parent_span_id == spans["GET"].span_id
-    assert httpx.get(f"{example.url}/?language=xx").status_code == 404
+    assert httpx.get(f"{example.url}/?language=xx", timeout=PATIENCE_S).status_code == 404
     # a value outside the closed set is `other`: callers cannot make series
     collector.wait_for(lambda c: counts(c, "example.greetings") == {"fr": 1, "other": 1})
     collector.wait_for(lambda c: {"Bonjour", "No words in 'xx'"} <= set(bodies(c)))
@@ -173,7 +179,7 @@ def test_the_example_tells_its_steps_and_counts_by_language(
 
 def test_requests_at_once_have_traces_of_their_own(example: PyodideHost, collector: Collector) -> None:
     collector.clear()
-    with httpx.Client(base_url=example.url) as client:
+    with httpx.Client(base_url=example.url, timeout=PATIENCE_S) as client:
         for number in range(16):
             client.get("/", headers={"traceparent": f"00-{number + 1:032x}-{CALLER}-01"})
     for number in range(16):
@@ -204,7 +210,9 @@ def test_an_exception_is_told_and_still_the_handlers_own(
     with worker(FAILING, copied, modules, tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as host:
         for path, last in (("/raise", "8"), ("/refuse", "9")):
             trace_id = TRACE_ID[:-1] + last
-            answer = httpx.get(host.url + path, headers={"traceparent": f"00-{trace_id}-{CALLER}-01"})
+            answer = httpx.get(
+                host.url + path, headers={"traceparent": f"00-{trace_id}-{CALLER}-01"}, timeout=PATIENCE_S
+            )
             assert answer.status_code == (500 if path == "/raise" else 503)
             span = collector.trace(trace_id, with_span="GET")["GET"]
             assert span.status.code == Status.STATUS_CODE_ERROR
@@ -226,5 +234,5 @@ def test_a_malformed_setting_turns_telemetry_off_and_not_the_worker(
     copied: Path, modules: Path, tmp_path: Path
 ) -> None:
     with worker(block("python"), copied, modules, tmp_path, OTEL_TRACES_SAMPLER="often") as host:
-        assert httpx.get(host.url).text == "Hello!"
+        assert httpx.get(host.url, timeout=PATIENCE_S).text == "Hello!"
         assert "OTEL_TRACES_SAMPLER" in host.wait_for_log("telemetry_off")

@@ -62,6 +62,9 @@ PRIVATE = [
     "\uff11\uff12\uff17.0.0.1",
     "\u2460\u2461\u2466.0.0.1",
     "127\u30020\u30020\u30021",
+    "[fec0::1]",
+    "metadata.goog",
+    "kubernetes.default.svc",
 ]
 PUBLIC = [
     "api.openai.com",
@@ -70,6 +73,8 @@ PUBLIC = [
     "[2606:4700::1111]",
     "local.example",
     "internal.example.com",
+    "xn--bcher-kva.example",
+    "my_models.example.com",
 ]
 
 
@@ -77,6 +82,25 @@ PUBLIC = [
 def test_no_way_of_writing_a_private_address_passes_in_production(host: str) -> None:
     error = raised_by(ValueError, lambda: check_outbound(f"https://{host}/v1", environment="production"))
     assert error is not None, host
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1\\.example.com",  # a slash to browsers and Workers
+        "127.0.0.1%5c.example.com",
+        "127.0.0.1%2f.example.com",
+        "127.0.0.1%23.example.com",
+        "127.0.0.1\u200b",  # left out by whoever follows UTS 46
+        "api.local\u00adhost",
+        "127.0.0.1\x00",
+        "models.internal..",
+        "b\u00fccher.example",
+    ],
+)
+def test_a_host_that_two_clients_may_read_in_two_ways_is_none(host: str) -> None:
+    with pytest.raises(ValueError, match="xn--"):
+        check_outbound(f"https://{host}/v1", environment="production")
 
 
 @pytest.mark.parametrize("host", PUBLIC)

@@ -98,7 +98,7 @@ class Proxy:
             self.closed_streams += 1
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Return once `condition` holds; fail after `seconds`."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the condition is about sockets, which set no event

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from local import cli
 from local.cli import main
 from local.mocks.issuer import SigningKey
 from local.runtime.embedded import ISSUER_KEY_NAME
+from local.toolchain import ROOT
 
 
 def claims_of(token: str) -> dict[str, object]:
@@ -84,6 +87,39 @@ def test_asking_for_help_imports_no_command() -> None:
     code += " ('httpx', 'uvicorn', 'rich', 'pydantic', 'cryptography', 'local.dev')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["--version"], ["slo", "--help"], ["rollout", "start", "--dry-run"]], ids=" ".join
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_output_that_nobody_reads_to_its_end_is_no_fault(argv: list[str], unbuffered: str) -> None:
+    """`lumigate … | head`: no traceback, neither from the command nor from the interpreter's end."""
+    import subprocess
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "local.cli", *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert said == b""
+    # argparse itself says nothing of a help text that could not be written.
+    assert process.returncode in ((0, 141) if "--help" in argv else (141,))
+
+
+def test_a_pipe_of_someone_elses_that_breaks_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_: list[str]) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(cli, "_run", run)
+    with pytest.raises(BrokenPipeError):
+        main([])
 
 
 def test_token_prints_a_token_of_the_dev_servers_key(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

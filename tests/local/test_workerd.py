@@ -25,9 +25,9 @@ from local.dev_vars import parse_dev_vars
 from local.toolchain import ROOT
 from local.workerd import environment_file
 from local.wrangler import COMMAND
-from tests.ports import free_port
+from tests.commands import plain_environ
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 
 
 @pytest.fixture
@@ -48,22 +48,12 @@ def dev(checkout: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
     def start(kind: str, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("OTEL_", "OPENAI_", "JW"))
-        }
         path = os.pathsep.join([str(ROOT / "src"), str(ROOT), *sys.path])
+        more = {COMMAND: str(checkout / "wrangler"), **environ}
         process = subprocess.Popen(
             [sys.executable, "-m", "local.cli", "dev", "--runtime", "workerd", *arguments],
             cwd=checkout,
-            env={
-                **kept,
-                "PYTHONPATH": path,
-                "FAKE_WORKERD": kind,
-                COMMAND: str(checkout / "wrangler"),
-                **environ,
-            },
+            env=plain_environ(PYTHONPATH=path, FAKE_WORKERD=kind, **more),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -118,6 +108,17 @@ def test_it_greets_with_the_address_and_ends_with_a_signal(dev: Callable[..., su
         httpx.get(url, trust_env=False)
 
 
+def test_a_provider_of_the_developers_own_has_its_key_there_too(
+    dev: Callable[..., subprocess.Popen[str]],
+) -> None:
+    """The name of that setting is in another setting."""
+    providers = json.dumps({"vllm": {"base_url": "http://127.0.0.1:9/v1"}})
+    _, _, given = told(
+        dev("ready", "--port", "0", "--ephemeral", PROVIDERS=providers, VLLM_API_KEY="of-vllm")
+    )
+    assert given["settings"]["VLLM_API_KEY"] == "of-vllm"
+
+
 def test_the_key_of_the_issuer_is_kept_in_the_data_folder(
     dev: Callable[..., subprocess.Popen[str]], checkout: Path
 ) -> None:
@@ -169,7 +170,7 @@ def test_what_is_missing_is_said(
 def test_a_taken_port_is_said(checkout: Path, dev: Callable[..., subprocess.Popen[str]]) -> None:
     import socket
 
-    with socket.create_server(("127.0.0.1", free_port())) as holder:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
         process = dev("ready", "--ephemeral", "--port", str(holder.getsockname()[1]))
         _, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 1

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from local.mocks.openai_upstream import OpenAIUpstream
+from tests.collector import Collector, running_collector
 from tests.pyodide.runner import PyodideHost
 from tests.pyodide.upstream import Upstream
 
@@ -63,6 +65,21 @@ def started(make_host: Callable[..., PyodideHost]) -> Iterator[Callable[..., Pyo
 def upstream() -> Iterator[Upstream]:
     with Upstream() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def model_upstream() -> Iterator[OpenAIUpstream]:
+    """The mock model provider, for a whole gateway."""
+    from tests.blackbox.conftest import _mocks
+
+    with _mocks() as (running, _):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with running_collector() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from typing import Any, Self
 import httpx
 
 HOST = Path(__file__).resolve().parent / "host.mjs"
+PATIENCE_S = 60.0
+"""After so long something is taken not to happen, however busy the machine is."""
 
 
 class HostFailed(Exception):
@@ -45,7 +47,7 @@ class PyodideHost:
         inject: Path | None = None,
         bytecode: bool = False,
         port: int = 0,
-        start_timeout_s: float = 60.0,
+        start_timeout_s: float = 180.0,
         node_options: tuple[str, ...] = (),
     ) -> None:
         self._command = [str(node), *node_options, str(HOST)]
@@ -125,7 +127,7 @@ class PyodideHost:
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(timeout=5)
+                process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -150,7 +152,7 @@ class PyodideHost:
                 line["log"] for line in self._lines if "log" in line and level in {None, line.get("level")}
             ]
 
-    def wait_for_log(self, text: str, *, timeout_s: float = 5.0) -> str:
+    def wait_for_log(self, text: str, *, timeout_s: float = PATIENCE_S) -> str:
         """Return the first log line that contains `text`, waiting for it. Raises `TimeoutError`."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -170,21 +172,21 @@ class PyodideHost:
 
     def control(self, action: str, **body: Any) -> Any:
         """Send `POST /__host/{action}` (see runtime/control.mjs) and return its answer."""
-        answer = httpx.post(f"{self.control_url}/__host/{action}", json=body, timeout=60.0)
+        answer = httpx.post(f"{self.control_url}/__host/{action}", json=body, timeout=PATIENCE_S)
         answer.raise_for_status()
         return answer.json()
 
     def state(self) -> dict[str, Any]:
         """Return what the bindings hold, and which invocations are alive."""
-        state: dict[str, Any] = httpx.get(f"{self.control_url}/__host/state", timeout=60.0).json()
+        state: dict[str, Any] = httpx.get(f"{self.control_url}/__host/state", timeout=PATIENCE_S).json()
         return state
 
     def live_proxies(self) -> int:
         """Return how many proxies keep Python objects alive; what grows with requests is a leak.
 
-        Waits for the invocations that are alive to end, at most 5 s: until then they hold proxies of their own.
+        Waits for the invocations that are alive to end, at most 30 s: until then they hold proxies of their own.
         """
-        return int(httpx.get(f"{self.control_url}/__host/proxies", timeout=60.0).json()["count"])
+        return int(httpx.get(f"{self.control_url}/__host/proxies", timeout=PATIENCE_S).json()["count"])
 
     def _read(self, stream: Any, wrap: bool) -> None:
         for text in stream:

@@ -67,7 +67,7 @@ def calls(host: PyodideHost) -> dict[str, int]:
     return {name: kept[name]["calls"] for name in SECRETS if "calls" in (kept.get(name) or {})}
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not happen"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.pyodide.runner import HostFailed, PyodideHost
+from tests.pyodide.runner import PATIENCE_S, HostFailed, PyodideHost
 
 BINDINGS: dict[str, Any] = {
     "kv_namespaces": [{"binding": "KV"}],
@@ -27,7 +27,7 @@ def bound(started: Callable[..., PyodideHost]) -> PyodideHost:
 
 @pytest.fixture(scope="module")
 def client(bound: PyodideHost) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=bound.url, timeout=10) as client:
+    with httpx.Client(base_url=bound.url, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -268,7 +268,7 @@ def test_an_alarm_fires_and_is_tried_again(bound: PyodideHost, client: httpx.Cli
 
 def test_a_due_alarm_fires_by_itself(make_host: Callable[..., PyodideHost]) -> None:
     with make_host("bound.py", bindings=BINDINGS | {"automatic_alarms": True}) as host:
-        httpx.get(f"{host.url}/object?call=wake&name=soon&arg=50")
+        httpx.get(f"{host.url}/object?call=wake&name=soon&arg=50", timeout=PATIENCE_S)
         deadline = time.monotonic() + 5
         while "alarm" not in host.state()["bindings"]["KV"]:
             assert time.monotonic() < deadline

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.pyodide.runner import HostFailed, PyodideHost
+from tests.pyodide.runner import PATIENCE_S, HostFailed, PyodideHost
 
 REFUSED = {
     "os.urandom": "OSError",
@@ -41,7 +41,7 @@ BINDINGS = {"kv_namespaces": [{"binding": "KV"}], "analytics_engine_datasets": [
 @pytest.fixture(scope="module")
 def outcomes(started: Callable[..., PyodideHost]) -> dict[str, Any]:
     host = started("import_rules.py", bindings=BINDINGS)
-    answer: dict[str, Any] = httpx.get(host.url).raise_for_status().json()
+    answer: dict[str, Any] = httpx.get(host.url, timeout=PATIENCE_S).raise_for_status().json()
     return answer
 
 
@@ -71,7 +71,7 @@ def test_the_hash_seed_is_fixed_and_the_random_seed_is_not(
     outcomes: dict[str, Any], make_host: Callable[..., PyodideHost]
 ) -> None:
     with make_host("import_rules.py", bindings=BINDINGS) as host:
-        again = httpx.get(host.url).json()
+        again = httpx.get(host.url, timeout=PATIENCE_S).json()
     assert again["import"]["hash"] == outcomes["import"]["hash"]
     assert again["request"]["random"] != outcomes["request"]["random"]
 
@@ -100,6 +100,6 @@ def test_a_worker_that_breaks_a_rule_does_not_start(
 
 def test_packages_the_sdk_knows_get_their_hash_seeds(started: Callable[..., PyodideHost]) -> None:
     host = started("packages.py")
-    answer = httpx.post(host.url, content=json.dumps({"role": "user", "content": "hi"}))
+    answer = httpx.post(host.url, content=json.dumps({"role": "user", "content": "hi"}), timeout=PATIENCE_S)
     assert answer.json() == {"role": "user", "baggage": 1, "recording": False}
     assert host.ready["import_seconds"] > 0

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.pyodide.runner import PyodideHost
+from tests.pyodide.runner import PATIENCE_S, PyodideHost
 from tests.pyodide.upstream import Upstream
 
 REFUSED = "Cannot perform I/O on behalf of a different request"
@@ -16,7 +16,7 @@ HUNG = "detected that your Worker's code had hung"
 
 @pytest.fixture(scope="module")
 def client(serving: PyodideHost) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=serving.url, timeout=10) as client:
+    with httpx.Client(base_url=serving.url, timeout=PATIENCE_S) as client:
         yield client
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.pyodide.runner import HostFailed, PyodideHost
+from tests.pyodide.runner import PATIENCE_S, HostFailed, PyodideHost
 
 STORE = "0" * 32
 BINDINGS: dict[str, Any] = {
@@ -30,7 +30,7 @@ def bound(started: Callable[..., PyodideHost]) -> PyodideHost:
 
 @pytest.fixture
 def client(bound: PyodideHost) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=bound.url, timeout=10) as client:
+    with httpx.Client(base_url=bound.url, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -63,7 +63,7 @@ def test_what_one_request_asked_the_store_is_no_other_requests(bound: PyodideHos
         deadline = time.monotonic() + 5
         while bound.state()["bindings"]["SECRET"]["calls"] < 4 and time.monotonic() < deadline:
             time.sleep(0.02)
-        other = httpx.get(f"{bound.url}/share", timeout=10)
+        other = httpx.get(f"{bound.url}/share", timeout=PATIENCE_S)
         assert other.status_code >= 500
         assert first.result().text == "slow"
 

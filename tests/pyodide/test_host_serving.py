@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.pyodide.runner import PyodideHost
+from tests.pyodide.runner import PATIENCE_S, PyodideHost
 from tests.pyodide.upstream import Upstream
 
 
 @pytest.fixture(scope="module")
 def client(serving: PyodideHost) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=serving.url, timeout=10) as client:
+    with httpx.Client(base_url=serving.url, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -154,7 +154,7 @@ def test_a_blocking_sleep_ends_the_interpreter_rather_than_spin_for_ever(
     make_host: Callable[..., PyodideHost],
 ) -> None:
     with make_host("serving.py") as host:
-        assert httpx.get(f"{host.url}/block", timeout=30).status_code == 500
+        assert httpx.get(f"{host.url}/block", timeout=PATIENCE_S).status_code == 500
         host.wait_for_log("a clock that stands still")
 
 
@@ -241,7 +241,7 @@ def test_tail_gets_the_events_as_objects_of_the_runtime(serving: PyodideHost) ->
 
 def test_the_control_channel_is_no_route_of_the_worker(serving: PyodideHost, client: httpx.Client) -> None:
     assert client.get("/__host/state").status_code == 599
-    assert httpx.get(f"{serving.control_url}/describe").status_code == 404
+    assert httpx.get(f"{serving.control_url}/describe", timeout=PATIENCE_S).status_code == 404
 
 
 def test_the_host_ends_cleanly(make_host: Callable[..., PyodideHost]) -> None:

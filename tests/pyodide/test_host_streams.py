@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.pyodide.runner import PyodideHost
+from tests.pyodide.runner import PATIENCE_S, PyodideHost
 from tests.pyodide.upstream import Upstream
 
 
 @pytest.fixture(scope="module")
 def client(serving: PyodideHost) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=serving.url, timeout=10) as client:
+    with httpx.Client(base_url=serving.url, timeout=PATIENCE_S) as client:
         yield client
 
 

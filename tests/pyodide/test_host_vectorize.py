@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.pyodide.runner import PyodideHost
+from tests.pyodide.runner import PATIENCE_S, PyodideHost
 
 INDEX = {"binding": "VECTORS", "dimensions": 3, "metadata_indexes": ["place"], "delay_ms": 200}
 ONE = {"id": "one", "values": [1, 0, 0], "namespace": "n", "metadata": {"place": "p", "key": "k"}}
@@ -19,7 +19,7 @@ def host(started: Callable[..., PyodideHost]) -> PyodideHost:
 
 
 def call(host: PyodideHost, method: str, *args: Any, **more: Any) -> httpx.Response:
-    return httpx.post(f"{host.url}/call", json={"method": method, "args": args, **more}, timeout=20)
+    return httpx.post(f"{host.url}/call", json={"method": method, "args": args, **more}, timeout=PATIENCE_S)
 
 
 def test_what_is_written_is_found_later_by_namespace_and_filter(host: PyodideHost) -> None:

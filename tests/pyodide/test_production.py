@@ -19,7 +19,7 @@ from local.mocks.issuer import ISSUER
 from lumigate import __version__
 from tests.collector import Collector, attributes, running_collector
 from tests.pyodide.production import ROOT, declared_bindings, production_host
-from tests.pyodide.runner import PyodideHost
+from tests.pyodide.runner import PATIENCE_S, PyodideHost
 
 VARIABLES: dict[str, Any] = {
     "JWT_ISSUER": ISSUER,
@@ -55,7 +55,7 @@ def test_the_cron_trigger_beats_through_the_whole_path(host: PyodideHost, collec
 
 
 def test_every_span_tells_which_deployment_it_is_of(host: PyodideHost, collector: Collector) -> None:
-    assert httpx.get(f"{host.url}/health").status_code == 200
+    assert httpx.get(f"{host.url}/health", timeout=PATIENCE_S).status_code == 200
     collector.wait_for(lambda c: c.spans())
     with collector.changed:
         exports = [message for path, _, message in collector.requests if path == "/v1/traces"]
@@ -69,7 +69,7 @@ def test_requests_are_counted_by_the_deployment_that_served_them(
     host: PyodideHost, collector: Collector
 ) -> None:
     """By its id alone, as wrangler and the rollout name it."""
-    assert httpx.get(f"{host.url}/v1/models").status_code == 401
+    assert httpx.get(f"{host.url}/v1/models", timeout=PATIENCE_S).status_code == 401
 
     def versions(found: Collector) -> set[str]:
         return {
@@ -84,7 +84,7 @@ def test_requests_are_counted_by_the_deployment_that_served_them(
 
 def test_a_request_leaves_no_proxy_behind(host: PyodideHost) -> None:
     """A leaked proxy keeps its Python objects alive for as long as the isolate lives."""
-    with httpx.Client(base_url=host.url) as client:
+    with httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client:
         client.get("/health")
         before = host.live_proxies()
         for _ in range(50):
@@ -96,7 +96,7 @@ def test_a_request_leaves_no_proxy_behind(host: PyodideHost) -> None:
 
 def test_one_data_point_is_written_for_each_request(host: PyodideHost) -> None:
     before = len(host.state()["bindings"]["POINTS"])
-    httpx.get(f"{host.url}/v1/models")
+    httpx.get(f"{host.url}/v1/models", timeout=PATIENCE_S)
     points = host.state()["bindings"]["POINTS"]
     assert len(points) == before + 1
     assert points[-1]["blobs"][:4] == ["/v1/models", "GET", "refused", "token_missing"]
@@ -105,7 +105,7 @@ def test_one_data_point_is_written_for_each_request(host: PyodideHost) -> None:
 
 def test_a_setting_that_is_wrong_is_named_in_the_log_and_not_to_the_caller() -> None:
     with production_host({**VARIABLES, "MODELS": "{"}) as host:
-        answer = httpx.get(f"{host.url}/health")
+        answer = httpx.get(f"{host.url}/health", timeout=PATIENCE_S)
         assert (answer.status_code, answer.json()["error"]["code"]) == (500, "configuration_error")
         assert "MODELS" in host.wait_for_log("configuration_error")
         assert "MODELS" not in answer.text
@@ -126,7 +126,7 @@ def test_a_missing_module_is_an_event_and_a_metric_of_its_own(
     (source / module).unlink()
     variables = {**VARIABLES, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
     with production_host(variables, src=source) as host:
-        answer = httpx.get(f"{host.url}/health")
+        answer = httpx.get(f"{host.url}/health", timeout=PATIENCE_S)
         assert (answer.status_code, answer.json()["error"]["code"]) == (500, "import_failed")
         event = json.loads(host.wait_for_log("import_failure"))
         assert (event["event"], event["module"]) == ("import_failure", named)
@@ -192,7 +192,7 @@ def test_the_shard_comes_back_from_eviction_with_every_count() -> None:
         ]
         return sum(float(line.rpartition(" ")[2]) for line in lines if 'http_route="/v1/models"' in line)
 
-    with production_host(variables) as host, httpx.Client(base_url=host.url) as client:
+    with production_host(variables) as host, httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client:
         for sent in range(1, 6):
             client.get("/v1/models")
             deadline = time.monotonic() + 10
@@ -215,7 +215,7 @@ def test_the_shard_is_called_the_same_when_its_alarm_wakes_it() -> None:
 
     with (
         production_host(variables, bindings=bindings) as host,
-        httpx.Client(base_url=host.url) as client,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
     ):
         deadline = time.monotonic() + 10
         while not (before := instances(client)) and time.monotonic() < deadline:
@@ -259,7 +259,7 @@ def test_a_body_that_cannot_go_on_breaks_the_connection_at_once(tmp_path: Path) 
     (source / "breaks.py").write_text(BREAKS, "utf-8")
     with production_host({}, main="breaks.py", src=source, bindings={}) as host:
         with pytest.raises(httpx.RemoteProtocolError):
-            httpx.get(host.url, timeout=10)
+            httpx.get(host.url, timeout=PATIENCE_S)
         assert "other work is done" not in "".join(host.logs())
         host.wait_for_log("ValueError: in the middle")
 
@@ -274,7 +274,10 @@ def test_a_session_comes_back_from_eviction_and_its_alarm_empties_it() -> None:
         "SESSION_IDLE_SECONDS": "1",
     }
     headers = {"authorization": f"Bearer {key}"}
-    with production_host(variables) as host, httpx.Client(base_url=host.url, headers=headers) as client:
+    with (
+        production_host(variables) as host,
+        httpx.Client(base_url=host.url, headers=headers, timeout=PATIENCE_S) as client,
+    ):
         made = client.post("/sessions", json={"system": "Be brief."}).json()
         assert host.control("evict", binding="SESSION") == {"evicted": 1}
         assert client.get(f"/sessions/{made['id']}").json()["system"] == "Be brief."

@@ -15,7 +15,7 @@ import pytest
 
 from tests.collector import Collector, running_collector
 from tests.pyodide.production import ROOT, production_host
-from tests.pyodide.runner import PyodideHost
+from tests.pyodide.runner import PATIENCE_S, PyodideHost
 from tests.pyodide.test_production import VARIABLES
 from tests.pyodide.upstream import Upstream
 
@@ -59,7 +59,7 @@ def adapters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]
     shutil.copyfile(WORKER.with_name("router.py"), source / "router.py")
     with (
         production_host({}, main=WORKER.name, src=source, bindings={}) as running,
-        httpx.Client(base_url=running.url, timeout=20) as client,
+        httpx.Client(base_url=running.url, timeout=PATIENCE_S) as client,
     ):
         yield client
 
@@ -73,7 +73,7 @@ def upstream() -> Iterator[Upstream]:
 @pytest.mark.parametrize("name", OF_EVERY_OBJECT)
 def test_a_header_may_be_called_like_a_member_of_every_object(host: PyodideHost, name: str) -> None:
     """`constructor: x` made Pyodide see no plain object in the headers, and the answer was a bare 500."""
-    answer = httpx.get(f"{host.url}/health", headers={name: "x"})
+    answer = httpx.get(f"{host.url}/health", headers={name: "x"}, timeout=PATIENCE_S)
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
 
 
@@ -82,7 +82,10 @@ def test_a_header_may_be_called_like_a_member_of_every_object(host: PyodideHost,
     "name", ["traceparent", "tracestate", "baggage", "user-agent", "x-conversation-id", "origin"]
 )
 def test_a_header_may_hold_any_bytes(host: PyodideHost, name: str, value: bytes) -> None:
-    assert httpx.get(f"{host.url}/health", headers=[(name.encode(), value)]).status_code == 200
+    assert (
+        httpx.get(f"{host.url}/health", headers=[(name.encode(), value)], timeout=PATIENCE_S).status_code
+        == 200
+    )
 
 
 def test_an_answer_from_upstream_may_have_such_headers_too(
@@ -171,7 +174,7 @@ def test_a_request_that_is_cut_at_any_byte_of_its_body_is_no_failure_of_ours(
 ) -> None:
     body = b'{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}'
     before = len(outcomes(host))
-    connection = http.client.HTTPConnection("127.0.0.1", host.ready["port"], timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", host.ready["port"], timeout=PATIENCE_S)
     connection.putrequest("POST", "/v1/chat/completions")
     connection.putheader("authorization", f"Bearer {KEY}")
     connection.putheader("content-type", "application/json")
@@ -188,7 +191,7 @@ def test_a_request_that_is_cut_at_any_byte_of_its_body_is_no_failure_of_ours(
     while len(outcomes(host)) == before and time.monotonic() < deadline + 5:
         time.sleep(0.02)
     assert outcomes(host)[before:] == [(499, "client_abort")]
-    assert httpx.get(f"{host.url}/health").status_code == 200
+    assert httpx.get(f"{host.url}/health", timeout=PATIENCE_S).status_code == 200
 
 
 def outcomes(host: PyodideHost) -> list[tuple[int, str]]:

@@ -9,6 +9,7 @@ import httpx
 
 from tests.collector import running_collector
 from tests.pyodide.production import production_host
+from tests.pyodide.runner import PATIENCE_S
 from tests.pyodide.stored_secrets import MARK, VARIABLES, put, references, source_with
 
 OBJECTS = """
@@ -43,7 +44,7 @@ def test_an_object_asks_for_no_secret_that_it_does_not_read(tmp_path: Path) -> N
         }
     )
     with production_host(VARIABLES, main="objects.py", src=source, bindings=bindings) as host:
-        assert httpx.get(host.url).text == "open"
+        assert httpx.get(host.url, timeout=PATIENCE_S).text == "open"
         asked = {
             name: held["calls"] for name, held in host.state()["bindings"].items() if "calls" in (held or {})
         }
@@ -102,4 +103,4 @@ def test_what_became_another_after_the_gateway_could_not_start_is_news_to_the_ot
     source = source_with(tmp_path)
     (source / "forgets.py").write_text(FORGETS, "utf-8")
     with production_host(VARIABLES, main="forgets.py", src=source, bindings=references({})) as host:
-        assert httpx.get(host.url).text == "one 0, one 0, two 1"
+        assert httpx.get(host.url, timeout=PATIENCE_S).text == "one 0, one 0, two 1"

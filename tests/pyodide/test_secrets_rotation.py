@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 
 from local.mocks.openai_upstream import OpenAIUpstream
-from tests.blackbox.conftest import _mocks
-from tests.collector import Collector, attributes, running_collector
+from tests.collector import Collector, attributes
 from tests.pyodide.production import production_host
+from tests.pyodide.runner import PATIENCE_S
 from tests.pyodide.stored_secrets import (
     BEARER,
     MARK,
@@ -30,27 +28,15 @@ from tests.pyodide.stored_secrets import (
 )
 
 
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    with running_collector() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[OpenAIUpstream]:
-    with _mocks() as (running, _):
-        yield running
-
-
 def test_a_secret_that_is_changed_in_the_store_is_taken_up_without_a_deployment(
-    tmp_path: Path, collector: Collector, upstream: OpenAIUpstream
+    tmp_path: Path, collector: Collector, model_upstream: OpenAIUpstream
 ) -> None:
     """By the gateway behind an answer, and by the shard at its alarm; what was counted before is still exported."""
     collector.clear()
     source = source_with(tmp_path, again_ms=200)
     with (
-        production_host(settings(upstream, collector), bindings=bound(SECRETS), src=source) as host,
-        httpx.Client(base_url=host.url, timeout=20) as client,
+        production_host(settings(model_upstream, collector), bindings=bound(SECRETS), src=source) as host,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
     ):
         assert ask(client, "before").status_code == 200
         collector.wait_for(lambda c: sent_keys(c, "/v1/metrics") == {f"otlp-{MARK}"})
@@ -62,7 +48,7 @@ def test_a_secret_that_is_changed_in_the_store_is_taken_up_without_a_deployment(
         eventually(lambda: scraped(client, "new-token") == 200)
         assert scraped(client, SECRETS["METRICS_TOKEN"]) == 401
         assert ask(client, "after").status_code == 200
-        assert upstream.requests[-1].headers["authorization"] == f"Bearer sk-{MARK}-new"
+        assert model_upstream.requests[-1].headers["authorization"] == f"Bearer sk-{MARK}-new"
         collector.wait_for(
             lambda c: all(f"new-{MARK}" in sent_keys(c, f"/v1/{signal}") for signal in ("traces", "metrics"))
         )
@@ -86,7 +72,7 @@ def test_an_isolate_that_nobody_asked_anything_reads_before_it_answers(tmp_path:
     source = source_with(tmp_path, again_ms=300)
     with (
         production_host(VARIABLES, bindings=bound(SECRETS), src=source) as host,
-        httpx.Client(base_url=host.url, timeout=20) as client,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
     ):
         assert scraped(client, SECRETS["METRICS_TOKEN"]) == 200
         put(host, "METRICS_TOKEN", value="new-token")
@@ -95,13 +81,13 @@ def test_an_isolate_that_nobody_asked_anything_reads_before_it_answers(tmp_path:
 
 
 def test_what_the_store_no_longer_gives_or_gives_in_a_wrong_form_changes_nothing(
-    tmp_path: Path, collector: Collector, upstream: OpenAIUpstream
+    tmp_path: Path, collector: Collector, model_upstream: OpenAIUpstream
 ) -> None:
     collector.clear()
     source = source_with(tmp_path, again_ms=200)
     with (
-        production_host(settings(upstream, collector), bindings=bound(SECRETS), src=source) as host,
-        httpx.Client(base_url=host.url, timeout=20) as client,
+        production_host(settings(model_upstream, collector), bindings=bound(SECRETS), src=source) as host,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
     ):
         assert client.get("/health").status_code == 200
         put(host, "METRICS_TOKEN", error="the store is not well")
@@ -122,27 +108,27 @@ def test_what_the_store_no_longer_gives_or_gives_in_a_wrong_form_changes_nothing
 
 
 def test_a_stream_that_began_before_a_change_ends_after_it(
-    tmp_path: Path, collector: Collector, upstream: OpenAIUpstream
+    tmp_path: Path, collector: Collector, model_upstream: OpenAIUpstream
 ) -> None:
     """And is counted, though the gateway that began it has been replaced."""
     collector.clear()
     source = source_with(tmp_path, again_ms=100)
-    upstream.behaviour.chunk_ms = 100
+    model_upstream.behaviour.chunk_ms = 100
     body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "slowly"}]}
     with (
-        production_host(settings(upstream, collector), bindings=bound(SECRETS), src=source) as host,
-        httpx.Client(base_url=host.url, timeout=30) as client,
+        production_host(settings(model_upstream, collector), bindings=bound(SECRETS), src=source) as host,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
         client.stream("POST", "/v1/chat/completions", json=body, headers=BEARER) as answer,
     ):
         try:
             lines = answer.iter_lines()
             assert next(lines).startswith("data: ")
             put(host, "METRICS_TOKEN", value="new-token")
-            with httpx.Client(base_url=host.url, timeout=20) as other:
+            with httpx.Client(base_url=host.url, timeout=PATIENCE_S) as other:
                 eventually(lambda: scraped(other, "new-token") == 200)
             assert "data: [DONE]" in list(lines)
         finally:
-            upstream.behaviour.chunk_ms = 0
+            model_upstream.behaviour.chunk_ms = 0
         trace_id = answer.headers["traceresponse"].split("-")[1]
         spans = collector.trace(trace_id, with_span="POST /v1/chat/completions")
         assert attributes(spans["POST /v1/chat/completions"])["lumigate.outcome"] == "complete"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import httpx
 import pytest
 
 from local.mocks.openai_upstream import OpenAIUpstream
-from tests.blackbox.conftest import _mocks
-from tests.collector import Collector, running_collector
+from tests.collector import Collector
 from tests.pyodide.production import declared_bindings, production_host
+from tests.pyodide.runner import PATIENCE_S
 from tests.pyodide.stored_secrets import (
     BEARER,
     MARK,
@@ -34,33 +33,21 @@ from tests.pyodide.stored_secrets import (
 )
 
 
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    with running_collector() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[OpenAIUpstream]:
-    with _mocks() as (running, _):
-        yield running
-
-
 def test_secrets_of_the_store_work_as_plain_ones_do_and_are_read_once(
-    collector: Collector, upstream: OpenAIUpstream
+    collector: Collector, model_upstream: OpenAIUpstream
 ) -> None:
     """By the gateway, the session's object and the shard, which may all be in one isolate."""
     collector.clear()
     with (
-        production_host(settings(upstream, collector), bindings=bound(SECRETS)) as host,
-        httpx.Client(base_url=host.url, timeout=20) as client,
+        production_host(settings(model_upstream, collector), bindings=bound(SECRETS)) as host,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
     ):
         assert calls(host) == dict.fromkeys(SECRETS, 0), "nothing is read before the first request"
         assert client.get("/v1/models", headers=BEARER).status_code == 200
         once = calls(host)
         assert once == dict.fromkeys(SECRETS, 1)
         assert ask(client).status_code == 200
-        assert upstream.requests[-1].headers["authorization"] == f"Bearer {SECRETS['OPENAI_API_KEY']}"
+        assert model_upstream.requests[-1].headers["authorization"] == f"Bearer {SECRETS['OPENAI_API_KEY']}"
         assert scraped(client, SECRETS["METRICS_TOKEN"]) == 200
         made = client.post("/sessions", json={}, headers=BEARER)
         assert made.status_code == 201
@@ -78,13 +65,13 @@ def test_secrets_of_the_store_work_as_plain_ones_do_and_are_read_once(
 
 
 def test_a_secret_that_is_not_there_is_named_in_the_log_and_asked_for_again_by_the_next_request(
-    collector: Collector, upstream: OpenAIUpstream
+    collector: Collector, model_upstream: OpenAIUpstream
 ) -> None:
     collector.clear()
     missing = {**SECRETS, "OPENAI_API_KEY": None}
     with (
-        production_host(settings(upstream, collector), bindings=bound(missing)) as host,
-        httpx.Client(base_url=host.url, timeout=20) as client,
+        production_host(settings(model_upstream, collector), bindings=bound(missing)) as host,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
     ):
         for _ in range(2):
             answer = client.get("/health")
@@ -98,19 +85,19 @@ def test_a_secret_that_is_not_there_is_named_in_the_log_and_asked_for_again_by_t
         assert host.control("scheduled", cron="* * * * *")["outcome"] == "exception"
         put(host, "OPENAI_API_KEY", value=f"sk-{MARK}-late")
         assert ask(client, "late").status_code == 200
-        assert upstream.requests[-1].headers["authorization"] == f"Bearer sk-{MARK}-late"
+        assert model_upstream.requests[-1].headers["authorization"] == f"Bearer sk-{MARK}-late"
         assert host.control("scheduled", cron="* * * * *") == {"outcome": "ok"}
         collector.wait_for(lambda c: reads(c).get("failed") == 3)
         assert MARK not in host.tail(10_000)
 
 
 def test_a_secret_that_is_malformed_is_named_and_may_be_mended_in_the_store(
-    collector: Collector, upstream: OpenAIUpstream
+    collector: Collector, model_upstream: OpenAIUpstream
 ) -> None:
     wrong = {**SECRETS, "SEALING_KEYS": f"{MARK},,"}
     with (
-        production_host(settings(upstream, collector), bindings=bound(wrong)) as host,
-        httpx.Client(base_url=host.url, timeout=20) as client,
+        production_host(settings(model_upstream, collector), bindings=bound(wrong)) as host,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
     ):
         assert client.get("/health").json()["error"]["code"] == "configuration_error"
         assert "SEALING_KEYS" in host.wait_for_log("configuration_error")
@@ -123,7 +110,7 @@ def test_a_store_that_never_answers_holds_no_request_for_ever(tmp_path: Path) ->
     source = source_with(tmp_path, timeout_seconds=0.3)
     with (
         production_host(VARIABLES, bindings=bound(SECRETS), src=source) as host,
-        httpx.Client(base_url=host.url, timeout=20) as client,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
     ):
         put(host, "METRICS_TOKEN", never=True)
         assert client.get("/health").status_code == 500
@@ -138,10 +125,10 @@ def test_first_requests_at_the_same_time_each_read_for_themselves() -> None:
         for name in SECRETS:
             put(host, name, value=SECRETS[name], delay_ms=400)
         with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: httpx.get(f"{host.url}/health", timeout=20), range(4)))
+            answers = list(pool.map(lambda _: httpx.get(f"{host.url}/health", timeout=PATIENCE_S), range(4)))
         assert [answer.status_code for answer in answers] == [200] * 4
         asked = set(calls(host).values())
-        assert httpx.get(f"{host.url}/health").status_code == 200
+        assert httpx.get(f"{host.url}/health", timeout=PATIENCE_S).status_code == 200
         assert set(calls(host).values()) == asked
         assert asked == {4}
         assert "different request" not in host.tail(10_000)
@@ -151,7 +138,7 @@ def test_reading_secrets_leaves_no_proxy_behind(tmp_path: Path) -> None:
     source = source_with(tmp_path, again_ms=1)
     with (
         production_host(VARIABLES, bindings=bound(SECRETS), src=source) as host,
-        httpx.Client(base_url=host.url) as client,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
     ):
         client.get("/health")
         before, asked = host.live_proxies(), calls(host)["API_KEYS"]
@@ -178,7 +165,7 @@ def test_what_has_the_name_of_a_setting_is_taken_for_a_secret_and_nothing_else_i
 ) -> None:
     variables = {**VARIABLES, **SECRETS}
     with production_host(variables, bindings={**declared_bindings(), **bindings}) as host:
-        answer = httpx.get(f"{host.url}/health")
+        answer = httpx.get(f"{host.url}/health", timeout=PATIENCE_S)
         assert answer.status_code == (500 if refused else 200)
         if refused:
             message = json.loads(host.wait_for_log("configuration_error"))["message"]
@@ -219,7 +206,7 @@ def test_a_worker_that_binds_no_secret_waits_for_nothing(
     (source / "waits.py").write_text(WAITS, "utf-8")
     plain = VARIABLES | {name: value for name, value in SECRETS.items() if name not in secrets}
     with production_host(plain, main="waits.py", src=source, bindings=references(secrets)) as host:
-        assert httpx.get(host.url).json() == [wanted] * 2
+        assert httpx.get(host.url, timeout=PATIENCE_S).json() == [wanted] * 2
 
 
 def test_the_tail_worker_and_an_incomplete_bundle_send_their_headers_from_the_store(
@@ -236,7 +223,7 @@ def test_the_tail_worker_and_an_incomplete_bundle_send_their_headers_from_the_st
     source = source_with(tmp_path)
     (source / "lumigate/api/models.py").unlink()
     with production_host({**VARIABLES, **variables}, src=source, bindings=bound(headers)) as host:
-        assert httpx.get(f"{host.url}/health").json()["error"]["code"] == "import_failed"
+        assert httpx.get(f"{host.url}/health", timeout=PATIENCE_S).json()["error"]["code"] == "import_failed"
         collector.wait_for(lambda c: sent_keys(c, "/v1/metrics") == {f"otlp-{MARK}"})
         assert MARK not in host.tail(10_000)
 
@@ -268,7 +255,7 @@ def test_the_telemetry_engine_alone_reads_its_headers_from_the_store_and_nothing
     bindings = references({"OTEL_EXPORTER_OTLP_HEADERS": None, "PARTNER_API_KEY": None})
     with (
         production_host(variables, main="greeter.py", src=source, bindings=bindings) as host,
-        httpx.Client(base_url=host.url) as client,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
     ):
         assert client.get("/").text == "Hello!"
         assert "OTEL_EXPORTER_OTLP_HEADERS" in host.wait_for_log("telemetry_off")

@@ -13,7 +13,7 @@ import pytest
 from tests.blackbox.conftest import _mocks
 from tests.blackbox.test_near_vectors import INDEX, MODEL, OPENAI, OWN, embedder
 from tests.pyodide.production import declared_bindings, production_host
-from tests.pyodide.runner import PyodideHost
+from tests.pyodide.runner import PATIENCE_S, PyodideHost
 
 KEY = "lmg_vectors"
 SMALL = {**INDEX, "dimensions": 3}
@@ -44,7 +44,7 @@ def ask(host: PyodideHost, text: str) -> str:
     """Never kept, so that every call goes to the index."""
     body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}]}
     headers = {"authorization": f"Bearer {KEY}", "x-lumigate-cache-ttl": "0"}
-    answer = httpx.post(f"{host.url}/v1/chat/completions", json=body, headers=headers, timeout=30)
+    answer = httpx.post(f"{host.url}/v1/chat/completions", json=body, headers=headers, timeout=PATIENCE_S)
     assert answer.status_code == 200, answer.text
     return answer.headers["x-lumigate-cache"]
 

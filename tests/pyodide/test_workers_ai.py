@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.pyodide.production import declared_bindings, production_host
-from tests.pyodide.runner import PyodideHost
+from tests.pyodide.runner import PATIENCE_S, PyodideHost
 
 MODEL = "@cf/meta/llama-3.1-8b-instruct"
 KEY = "workers-ai-test"
@@ -108,7 +108,7 @@ def host(models: Models) -> Iterator[PyodideHost]:
 def ask(host: PyodideHost, prompt: str, **more: Any) -> httpx.Response:
     body = {"model": "llama", "messages": [{"role": "user", "content": prompt}], **more}
     headers = {"authorization": f"Bearer {KEY}", "cache-control": "no-store"}
-    return httpx.post(f"{host.url}/v1/chat/completions", json=body, headers=headers, timeout=20)
+    return httpx.post(f"{host.url}/v1/chat/completions", json=body, headers=headers, timeout=PATIENCE_S)
 
 
 def test_a_model_of_the_platform_answers_through_the_binding(host: PyodideHost, models: Models) -> None:
@@ -151,7 +151,12 @@ def test_no_call_leaves_a_proxy_behind(host: PyodideHost, more: dict[str, Any], 
     def call() -> None:
         body = {"model": "llama", "messages": [{"role": "user", "content": "leak?"}], **more}
         sent = headers | {"authorization": f"Bearer {KEY}"}
-        assert httpx.post(f"{host.url}/v1/chat/completions", json=body, headers=sent).status_code == 200
+        assert (
+            httpx.post(
+                f"{host.url}/v1/chat/completions", json=body, headers=sent, timeout=PATIENCE_S
+            ).status_code
+            == 200
+        )
 
     call()
     before = host.live_proxies()

@@ -43,6 +43,19 @@ ANSWERS: dict[str, tuple[str, list[Block]]] = {
         "1. Do:\n   ```python\n   if x:\n       y\n   ```\n",
         [block("if x:\n    y\n", "python")],
     ),
+    "on the line of a list's mark": (
+        "- ```python\n  if x:\n      y\n  ```\nThen:\n```js\nz\n```\n",
+        [block("if x:\n    y\n", "python"), block("z\n", "javascript")],
+    ),
+    "on the line of a numbered mark": (
+        "10. ```sh\n    run\n    ```\n11) ~~~\n    b\n    ~~~\n",
+        [block("run\n", "shell"), block("b\n")],
+    ),
+    "a mark before a fence ends nothing": ("```\n- ```\n```\n", [block("- ```\n")]),
+    "a mark before a fence inside Markdown": (
+        "```md\n- ```sh\n  run\n  ```\n- ```\n```\n",
+        [block("- ```sh\n  run\n  ```\n- ```\n", "markdown")],
+    ),
     "less indented than its beginning": ("   ```\n x\ny\n```", [block("x\ny\n")]),
     "windows line ends": ("```python\r\nx = 1\r\n```\r\n", [block("x = 1\n", "python")]),
     "an unusual line separator is content": ("```\na\u2028b\x0bc\n```", [block("a\u2028b\x0bc\n")]),
@@ -57,7 +70,7 @@ def test_the_blocks_of_an_answer_are_found(name: str) -> None:
     assert fenced_blocks(answer) == expected
 
 
-HOSTILE = st.text(alphabet="`~ \n\tab.py:={}\"'\r", max_size=300)
+HOSTILE = st.text(alphabet="`~ \n\t-1.ab.py:={}\"'\r", max_size=300)
 
 
 @given(HOSTILE)
@@ -95,8 +108,9 @@ def test_code_in_a_fence_longer_than_any_in_it_comes_back_as_it_was(blocks: list
         " " * 1_000_000 + "```",
         ("```" + "title='" * 100 + "\n```\n") * 2000,
         ("```" + "a." * 120 + "\n") * 5000,
+        "- " * 500_000,
     ],
-    ids=["run", "mixed", "openings", "nested", "blanks", "titles", "dots"],
+    ids=["run", "mixed", "openings", "nested", "blanks", "titles", "dots", "marks"],
 )
 def test_a_megabyte_of_hostile_text_is_read_to_its_end(text: str) -> None:
     """Each of these took minutes, or raised, with a parser that looks back."""

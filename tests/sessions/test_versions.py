@@ -66,3 +66,26 @@ def test_the_first_version_is_number_one() -> None:
 def test_a_version_survives_being_written_down() -> None:
     for one in (version(), version(language="", file="")):
         assert Version.from_document(one.to_document()) == one
+
+
+def told_by_model(last: Version, text: str, language: str = "") -> Version | None:
+    return next_version(last, turn=9, source="model", text=text, language=language, file="")
+
+
+def test_a_models_version_keeps_the_line_ends_of_the_one_before() -> None:
+    written = told_by_model(version("a\r\nb\r\n"), "a\nc\n")
+    assert written is not None
+    assert written.text == "a\r\nc\r\n"
+    assert told_by_model(version("a\r\nb\r\n"), "a\nb\n") is None
+
+
+def test_mixed_line_ends_are_nobodys() -> None:
+    written = told_by_model(version("a\r\nb\n"), "a\nc\n")
+    assert written is not None
+    assert written.text == "a\nc\n"
+
+
+def test_a_file_whose_language_nobody_said_is_the_same_file_when_a_language_is_said() -> None:
+    written = told_by_model(version("a\n", language=""), "b\n", "python")
+    assert written is not None
+    assert (written.language, written.file) == ("python", "main.py")

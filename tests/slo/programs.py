@@ -15,14 +15,19 @@ def process(ready: str, *command: str) -> Iterator[None]:
     """A program, ended at the end; it is up when `ready` answers 200."""
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
-        wait(lambda: running.poll() is not None or _answers(ready), 20)
+        wait(lambda: running.poll() is not None or _answers(ready), 60, f"{command[0]} to be ready")
         if running.poll() is not None:
             assert running.stderr is not None
             raise AssertionError(f"{command[0]} ended: {running.stderr.read()}")
         yield
     finally:
         running.terminate()
-        running.communicate(timeout=10)
+        try:
+            running.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.communicate()
+            raise
 
 
 def _answers(url: str) -> bool:

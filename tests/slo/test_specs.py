@@ -13,6 +13,7 @@ from slo.durations import DAY
 from slo.loading import load_promises
 from slo.model import Counted, RawRatio
 from slo.policy import load_policy
+from slo.promql import unbalanced
 from slo.settings import load_settings
 from slo.yaml_lines import SpecError
 from tests.slo.examples import SPECS
@@ -134,6 +135,28 @@ FAULTS = [
         "lumigate.request.outcomes has no attribute 'lumigate.result'",
     ),
     (FILTER, "where: {}", 13, BAD, "no event can be good: the two filters leave none"),
+    (
+        FILTER,
+        "where: {lumigate.outcome: {nott: error}}",
+        18,
+        f"{BAD}.metricSource.spec.where.lumigate.outcome",
+        "input should be a valid string, or input should be a valid integer, or input should be a valid number, "
+        "or input should be a valid list",
+    ),
+    (
+        "duration: 30d",
+        "duration: 12h",
+        25,
+        "spec.timeWindow.0.duration",
+        "a period of less than 1d has windows that are shorter than the steps of a minute they are counted in",
+    ),
+    (
+        "  name: example\nspec",
+        "  name: example\n  labels: {__name__: x}\nspec",
+        5,
+        "metadata.labels.__name__",
+        "no label can have this name",
+    ),
     ("target: 0.999", "target: 99.9", 29, "spec.objectives.0.target", "input should be less than 1"),
     (
         "target: 0.999",
@@ -154,7 +177,7 @@ FAULTS = [
         "duration: 1M",
         25,
         "spec.timeWindow.0.duration",
-        "'1M' is not a duration such as 30d, 4w or 12h",
+        "'1M' is not a duration such as 30d, 4w or 48h",
     ),
     ("isRolling: true", "isRolling: false", 26, "spec.timeWindow.0.isRolling", "input should be True"),
     (
@@ -220,6 +243,7 @@ def test_a_fault_names_file_line_and_field(
     ("text", "fault"),
     [
         ("apiVersion: openslo/v1\nkind: SLO\nkind: SLO\n", "3: the key 'kind' stands here twice"),
+        ("? [a, b]\n: c\n", "1: a key is to be a name"),
         ("a: [\n", "2: not YAML: expected the node content, but found '<stream end>'"),
         ("hello: world\n", "1: not an openslo/v1 document"),
     ],
@@ -266,8 +290,34 @@ def test_labels_go_to_the_rules_and_cannot_say_what_a_rule_is_of(tmp_path: Path)
     assert promise.labels == {"cost_centre": "a", "tags": "x,y"}
 
 
-def test_a_file_that_contains_itself_is_refused(tmp_path: Path) -> None:
-    assert faults(tmp_path, "a: &a [*a]\n") == ["example.yaml: nested too deeply, or within itself"]
+@pytest.mark.parametrize("text", ["a: &a [*a]\n", "a: " + 5_000 * "[" + 5_000 * "]"])
+def test_a_file_that_contains_itself_is_refused(tmp_path: Path, text: str) -> None:
+    assert faults(tmp_path, text) == ["example.yaml: nested too deeply, or within itself"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "apiVersion: openslo/v1\nkind: Service\nmetadata: {name: a}\nspec: {}\n"]
+)
+def test_a_folder_without_a_promise_is_a_mistake(tmp_path: Path, text: str) -> None:
+    """Or what was generated from those that were there would be swept away."""
+    (fault,) = faults(tmp_path, text)
+    assert fault.endswith("there is no SLO in these files")
+
+
+@pytest.mark.parametrize(
+    ("query", "fault"),
+    [
+        ("sum(rate(a[{{.window}}])", "'(' is never closed"),
+        ("rate(a[{{.window}}]))", "this ')' closes nothing"),
+        ('rate(a{b="c}[{{.window}}])', "a quote is never closed"),
+    ],
+)
+def test_a_query_whose_brackets_are_not_in_pairs_is_refused(tmp_path: Path, query: str, fault: str) -> None:
+    content = yaml.safe_load(SPEC)
+    source = {"metricSource": {"type": "Prometheus", "spec": {"query": query}}}
+    content["spec"]["indicator"]["spec"]["ratioMetric"] = {"rawType": "failure", "raw": source}
+    assert faults(tmp_path, yaml.safe_dump(content))[0].endswith(f"the query cannot be PromQL: {fault}")
+    assert unbalanced("""a{b="}(", c=~'["]', d=`'\\`}[5m]""") is None
 
 
 def test_a_ratio_may_be_raw(tmp_path: Path) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 
@@ -18,44 +15,7 @@ from slo.standing import Gate, Reading, overall, standing
 from slo.status import burned, table
 from slo.windows import tiers
 from tests.slo.examples import policy, promise
-
-type Answer = Callable[[str, str], tuple[int, Any]]
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Answer], str]]:
-    """A server that answers with what a function of path and body gives."""
-    servers: list[ThreadingHTTPServer] = []
-
-    def start(answer: Answer) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def _answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-                status, content = answer(self.path, body)
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write(
-                    content.encode() if isinstance(content, str) else json.dumps(content).encode()
-                )
-
-            do_GET = do_POST = _answer  # noqa: N815 (the names that the base class calls)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def _always(answer: tuple[int, Any]) -> Answer:
-    return lambda _path, _body: answer
+from tests.slo.stand_ins import Answer, always, prometheus
 
 
 def reading(bad: float, total: float, **more: Any) -> Reading:
@@ -74,6 +34,8 @@ def reading(bad: float, total: float, **more: Any) -> Reading:
         (reading(4, 10, coverage=1), Gate.OPEN, None),
         (reading(0, 1_000_000, coverage=0.5), Gate.UNOBSERVED, None),
         (reading(0, 0, coverage=1), Gate.OPEN, None),
+        (reading(0, 1_000_000, coverage=1, silent=True), Gate.UNOBSERVED, None),
+        (reading(1_000, 1_000_000, coverage=1, silent=True), Gate.BLOCKED, "All"),
     ],
 )
 def test_the_policy_decides_by_the_budget_that_is_spent(
@@ -116,6 +78,25 @@ def test_a_deploy_is_told_what_it_burned() -> None:
     )
 
 
+def test_a_deploy_of_which_nobody_asked_since_when_is_not_said_to_have_burned_nothing() -> None:
+    assert burned([standing(promise(), reading(100, 1_000_000), policy())], "1.2.3") == "deploy 1.2.3"
+
+
+def test_a_budget_that_is_gone_does_not_last_a_minute() -> None:
+    row = table([standing(promise(), reading(2_000, 1_000_000, coverage=1), policy())]).splitlines()[1]
+    assert "gone" in row.split()
+
+
+def test_burns_are_read_over_the_windows_that_the_rules_have() -> None:
+    """Rules that are evaluated every quarter of an hour count in other windows than those of a minute."""
+    one, step = promise(period=7 * DAY), 15 * MINUTE
+    windows = {w for tier in tiers(7 * DAY, step) for w in (tier.long, tier.short)} | {7 * DAY}
+    found = Reading(bad=dict.fromkeys(windows, 50.0), total=dict.fromkeys(windows, 1_000.0), coverage=1)
+    judged = standing(one, found, policy(), step)
+    assert judged.burning == {"page", "ticket"}
+    assert "50.00x" in table([judged], step)
+
+
 def test_the_table_is_aligned() -> None:
     lines = table(
         [standing(promise(), reading(100, 1_000_000, coverage=1, covered=0.5), policy())]
@@ -137,22 +118,6 @@ def test_the_table_is_aligned() -> None:
 
 
 # --- the command
-
-
-def prometheus(bad: float, total: float, retention: str = "15d") -> Answer:
-    def answer(path: str, body: str) -> tuple[int, Any]:
-        if path.endswith("/runtimeinfo"):
-            return 200, {"status": "success", "data": {"storageRetention": retention}}
-        (query,) = parse_qs(body)["query"]
-        if "label_replace" in query:
-            value = bad if "slo:bad" in query else total
-            windows = {w for tier in tiers(30 * DAY, MINUTE) for w in (tier.long, tier.short)} | {30 * DAY}
-            result = [{"metric": {"range": f"{w:.15g}"}, "value": [0, str(value)]} for w in windows]
-        else:
-            result = [{"metric": {}, "value": [0, "1" if "coverage" in query else str(bad / 2)]}]
-        return 200, {"status": "success", "data": {"resultType": "vector", "result": result}}
-
-    return answer
 
 
 def test_the_command_prints_and_gates(
@@ -224,7 +189,7 @@ def test_what_cannot_be_read_is_an_error_in_one_line(
 ) -> None:
     answers: list[tuple[int, Any]] = [(500, "broken"), (200, "<html>"), (200, {"data": 1})]
     for answer in answers:
-        url = serve(_always(answer))
+        url = serve(always(answer))
         assert main(["slo", "status", "--prometheus", url]) == Gate.UNREADABLE
         assert capsys.readouterr().err.count("\n") == 1
     assert main(["slo", "status", "--prometheus", "http://127.0.0.1:1"]) == Gate.UNREADABLE
@@ -236,7 +201,7 @@ def test_what_cannot_be_read_is_an_error_in_one_line(
 def test_rules_that_are_not_loaded_are_told(
     serve: Callable[[Answer], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = serve(_always((200, {"status": "success", "data": {"result": []}})))
+    url = serve(always((200, {"status": "success", "data": {"result": []}})))
     assert main(["slo", "status", "--prometheus", url]) == Gate.UNREADABLE
     assert "are the generated rules loaded?" in capsys.readouterr().out
 
@@ -266,7 +231,7 @@ def test_analytics_engine_is_read_too(
     assert output.count("100.0000%") == 7
     with pytest.raises(SourceError, match="no number"):
         read_analytics_engine(
-            serve(_always((200, {"data": [{"bad_300": "x"}]}))),
+            serve(always((200, {"data": [{"bad_300": "x"}]}))),
             "abc",
             "t",
             "d",
@@ -281,7 +246,7 @@ def test_a_gate_does_not_open_on_an_empty_dataset(
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "abc")
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "t")
     for rows in ([], [{"bad_300": None, "total_2592000": "0"}]):
-        url = serve(_always((200, {"data": rows})))
+        url = serve(always((200, {"data": rows})))
         assert main(["slo", "status", "--analytics-engine", url]) == Gate.UNOBSERVED
         assert "note: not one data point in the period" in capsys.readouterr().out
 

@@ -34,8 +34,8 @@ KEY_HEADER = "x-lumigate-cache-key"
 """Names an answer to whoever wants it purged; a hash, which tells nothing."""
 _REVALIDATION_SECONDS = 60.0
 """After so long a revalidation that has said nothing no longer keeps others from trying."""
-_TOOL_CALL = re.compile(rb'"(?:tool_calls|function_call)"\s*:\s*[\[{]|"type"\s*:\s*"tool_use"')
-"""A call in an answer; in its text the quotes would be escaped."""
+_TOOL_CALL = re.compile(rb'"(?:tool_calls|function_call)"\s*:\s*[\[{]\s*[^\s\]}]|"type"\s*:\s*"tool_use"')
+"""A call in an answer; in its text the quotes would be escaped. Some servers send an empty list where there is none."""
 
 
 class CachedAnswers:

@@ -13,6 +13,7 @@ from lumigate.sessions.contents import open_version
 from lumigate.sessions.conversation import prompt
 from lumigate.sessions.documents import Head, Said, Turn, decode_head, decode_turn, encode
 from lumigate.sessions.fences import fenced_blocks
+from lumigate.sessions.info_strings import language_of_file, usual_language
 from lumigate.sessions.reply import reply
 from lumigate.sessions.versions import Version, choose_block, next_version
 
@@ -58,7 +59,7 @@ class Exchange:
                 turn=self._number,
                 source="caller",
                 text=sent.text,
-                language=sent.language.lower(),
+                language=usual_language(sent.language) or language_of_file(sent.file),
                 file=sent.file,
             )
             code = self._keep(version) or code

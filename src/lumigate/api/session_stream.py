@@ -91,7 +91,7 @@ class SessionStream:
         reason, delta = choice.get("finish_reason"), choice.get("delta")
         if isinstance(reason, str):
             self._finish_reason = reason
-        text = delta.get("content") if isinstance(delta, dict) else None
+        text = delta.get("content") or delta.get("refusal") if isinstance(delta, dict) else None
         if not isinstance(text, str) or not text:
             return b""
         self._room -= len(text.encode("utf-8", "replace"))

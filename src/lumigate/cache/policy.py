@@ -21,6 +21,8 @@ from lumigate.llm.chat import ChatRequest
 TTL_HEADER = "x-lumigate-cache-ttl"
 TAG_HEADER = "x-lumigate-cache-tag"
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
+_RUN_THERE = ("web_search_options", "plugins", "mcp_servers")
+"""Parameters by which a provider acts while it answers, with no tool on the list: OpenAI's, OpenRouter's, Anthropic's."""
 _DEFAULT_TEMPERATURE = 1.0
 """What a request that names none is answered with, at OpenAI and Anthropic alike."""
 
@@ -81,6 +83,8 @@ def _uncacheable(rules: CacheRules, chat: ChatRequest) -> str:
     if chat.stream and not rules.streams:
         return "stream"
     body = _as_it_came(chat)
+    if rules.tools != "always" and any(body.get(name) for name in _RUN_THERE):
+        return "tools"
     if rules.tools == "always" or not (tools := body.get("tools")):
         return ""
     if rules.tools == "never":

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from lumigate.errors import ConfigurationError
+from lumigate.model_table import Frozen
 from lumigate.ports import Ports
 from lumigate.setting_forms import json_if_text, split
 
@@ -30,10 +31,8 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split)]
 
 
-class CacheRules(BaseModel):
+class CacheRules(Frozen):
     """What holds for one route, by the names that `CACHE_ROUTES` knows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     enabled: bool = True
     shared: bool = False
@@ -179,10 +178,10 @@ def _route(alias: str, rules: Mapping[str, Any], own: Mapping[str, Any]) -> Cach
     try:
         return CacheRules.model_validate({**rules, **own})
     except ValidationError as error:
-        raise _problem(error, f"CACHE_ROUTES.{alias[:64]}.") from None
+        raise _problem(error, f"CACHE_ROUTES.{alias[:64]}") from None
 
 
 def _problem(error: ValidationError, where: str) -> ConfigurationError:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    name = where + ".".join(map(str, first["loc"]))
+    name = ".".join(filter(None, (where, *map(str, first["loc"]))))
     return ConfigurationError(name, first["msg"].removeprefix("Value error, "))

@@ -1,8 +1,8 @@
-"""The wide event: one JSON line a request."""
+"""The wide event: one JSON line a request on the console, and a log record over OTLP, by setting."""
 
 from __future__ import annotations
 
-from lumigate.telemetry.schema import EventField
+from lumigate.telemetry.schema import EventField, LogEvent
 
 WIDE_EVENT: tuple[EventField, ...] = (
     EventField(name="event", description="`request`, `cron` or `import_failure`."),
@@ -62,4 +62,17 @@ WIDE_EVENT: tuple[EventField, ...] = (
     EventField(name="environment", description="deployment.environment.name."),
     EventField(name="version", description="service.version."),
     EventField(name="module", description="The module that could not be imported (import_failure only)."),
+)
+WIDE_EVENT_ATTRIBUTES: tuple[str, ...] = tuple(
+    field.name for field in WIDE_EVENT if field.name not in {"time", "trace_id", "span_id"}
+)
+"""The fields that are attributes of the log record. It has places of its own for the others."""
+REQUEST_EVENT = LogEvent(
+    name="lumigate.request",
+    description="The wide event of a request. Its attributes are the fields [below](#the-wide-event) that have a value, "
+    "by the same names; `time`, `trace_id` and `span_id` are the record's own.",
+)
+CRON_EVENT = LogEvent(name="lumigate.cron", description="The wide event of a cron run, likewise.")
+IMPORT_FAILURE_EVENT = LogEvent(
+    name="lumigate.import_failure", description="The wide event of a module that is missing, likewise."
 )

@@ -11,13 +11,17 @@ A name is judged by how it reads: nothing is looked up, so a public name that le
 from __future__ import annotations
 
 import ipaddress
+import re
 import unicodedata
 from collections.abc import Collection
 from urllib.parse import unquote, urlsplit
 
 HERE_IN = frozenset({"development", "test"})
 """Environments whose providers and issuer may be on this machine."""
-_LOCAL_NAMES = ("localhost", "localdomain", "local", "internal", "intranet", "lan", "home.arpa")
+_LOCAL_NAMES = ("localhost", "localdomain", "local", "internal", "intranet", "lan", "home.arpa", "svc")
+_METADATA_NAMES = frozenset({"metadata.goog"})
+_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+"""A backslash ends the host for some clients, and a soft hyphen is nothing at all: they would read another host."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _OCTET = 256
 
@@ -32,6 +36,10 @@ def check_outbound(url: str, *, environment: str, trusted: Collection[str] = ())
     if parts.fragment:
         raise ValueError("must hold no fragment")
     host = plain_host(parts.hostname or "")
+    if address_of(host) is None and not _NAME.fullmatch(host):
+        raise ValueError(
+            "must name its host in letters, digits, dots and hyphens (others in their xn-- form)"
+        )
     if host in trusted:
         return
     if is_here(host) and environment in HERE_IN:
@@ -61,8 +69,9 @@ def is_private(host: str) -> bool:
     """Whether it is anything but a host of the public internet. A name without a dot is one of a private network."""
     address = address_of(host)
     if address is not None:
-        return not address.is_global or address.is_multicast or address.is_reserved
-    if "." not in host:
+        site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+        return not address.is_global or address.is_multicast or address.is_reserved or site_local
+    if "." not in host or host in _METADATA_NAMES:
         return True
     return any(host.endswith(f".{name}") for name in _LOCAL_NAMES)
 

@@ -28,6 +28,11 @@ class Disconnect:
         else:
             self._callbacks.append(callback)
 
+    def unsubscribe(self, callback: Callable[[], None]) -> None:
+        """Forget a callback: who has been served is no longer interested, and a request that it keeps is not freed."""
+        if callback in self._callbacks:
+            self._callbacks.remove(callback)
+
     def fire(self) -> None:
         if self.fired:
             return

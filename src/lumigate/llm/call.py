@@ -10,25 +10,17 @@ from collections.abc import Callable
 
 from opentelemetry.trace import SpanKind
 
-from lumigate.errors import (
-    ClientGone,
-    InternalError,
-    LumigateError,
-    UpstreamBadAnswer,
-    UpstreamFailed,
-    UpstreamRateLimited,
-    UpstreamRefused,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
+from lumigate.errors import ClientGone, InternalError, LumigateError, UpstreamBadAnswer, UpstreamFailed
 from lumigate.llm.call_attributes import answer_attributes, request_attributes
 from lumigate.llm.capture import Capture
 from lumigate.llm.captured import Captured
 from lumigate.llm.chat import CHAT, EMBEDDINGS, ChatRequest
-from lumigate.llm.health import BreakerState, Health
+from lumigate.llm.faults import fault_of, refusal_of
+from lumigate.llm.health import Health
 from lumigate.llm.own_secrets import masked
 from lumigate.llm.provider import Answer, BadAnswer, Call
 from lumigate.llm.providers import NATIVE
+from lumigate.llm.reckoning import cost_of, count_call, count_transition, tell_health
 from lumigate.llm.router import Target
 from lumigate.ports import FetchError, FetchResponse
 from lumigate.scope import Scope, fail_span
@@ -36,12 +28,6 @@ from lumigate.scope import Scope, fail_span
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-generation-id", "cf-ray")
 """Where providers put their id of a request: OpenAI and Mistral, Anthropic, OpenRouter, Workers AI."""
 BYTES_A_TOKEN = 4
-MAX_ERROR_BYTES = 64 * 1024
-_OUR_BUSINESS = frozenset({401, 402, 403, 407})
-"""Statuses by which a provider refuses *our* credentials or our money: not the caller's to see."""
-
-_SAYS_NOTHING = frozenset({"client_abort", "hedge_lost"})
-"""Results that are neither the provider's fault nor its merit."""
 
 
 class ModelCall:
@@ -55,6 +41,7 @@ class ModelCall:
         health: Health | None = None,
         *,
         capture: Capture = Capture.NO_CONTENT,
+        deadline_ns: int | None = None,
     ) -> None:
         """Raises `CallerError`, with nothing begun, where the request cannot be put to this provider."""
         native = NATIVE.get((target.access.api, chat.dialect))
@@ -69,6 +56,7 @@ class ModelCall:
         self.stream = chat.stream
         self._response: FetchResponse | None = None
         self._finished = False
+        self._deadline_ns = deadline_ns
         self.output_tokens_estimate = 0
         """Counted by whoever reads the answer, for providers that send no usage."""
         facts = scope.facts
@@ -98,7 +86,7 @@ class ModelCall:
         self._started_ns = scope.clock.now_ns()
         scope.open_call = self
         if health is not None:
-            self._count_transition(health.breaker(target.route.provider).begin(self._started_ns))
+            count_transition(scope, target, health.breaker(target.route.provider).begin(self._started_ns))
 
     def _build(self, target: Target, chat: ChatRequest) -> Call:
         if chat.untranslatable is not None and not self.native:
@@ -125,11 +113,12 @@ class ModelCall:
             expected = "text/event-stream" if self.stream else "application/json"
             content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if response.status != 200:
-                raise await self._refusal(response)
+                told = not self.scope.facts.region
+                raise await refusal_of(target, self.provider, response, is_told=told)
             if content_type != expected:
                 raise UpstreamBadAnswer(target.access.name, f"its content type is not {expected}")
         except FetchError as error:
-            raise self.fail(self._fetch_error(error, timeout_seconds)) from None
+            raise self.fail(fault_of(target, error, timeout_seconds)) from None
         except LumigateError as error:
             raise self.fail(error) from None
         except Exception as error:
@@ -181,6 +170,8 @@ class ModelCall:
                 body = self.provider.read_embeddings(body, self.answer, base64=wanted)
             else:
                 body = self.provider.read_answer(body, self.answer)
+            if self.answer.failed:  # it says so in words, under a status that says all is well
+                raise UpstreamFailed(name, 200)
             self.answer.model = self.answer.model or self.target.route.model
             if self.answer.output_tokens is None and self._chat.operation != EMBEDDINGS:
                 self.output_tokens_estimate = len(body) // BYTES_A_TOKEN
@@ -189,7 +180,7 @@ class ModelCall:
             if write is not None:
                 body = write(body, self.native)
         except FetchError as error:
-            raise self.fail(self._fetch_error(error, idle_timeout_seconds)) from None
+            raise self.fail(fault_of(self.target, error, idle_timeout_seconds)) from None
         except BadAnswer as error:
             raise self.fail(UpstreamBadAnswer(name, str(error))) from None
         except LumigateError as error:
@@ -200,31 +191,16 @@ class ModelCall:
         self.finish("ok")
         return body
 
+    def is_late(self) -> bool:
+        """Whether the request's deadline is over."""
+        return self._deadline_ns is not None and self.scope.clock.now_ns() >= self._deadline_ns
+
     def clean(self, data: bytes) -> bytes:
         """What the provider said, without its own credentials."""
         cleaned = masked(data, self.target.secrets)
         if cleaned is not data:
             self.span.set_attribute("lumigate.llm.secret_masked", True)
         return cleaned
-
-    async def _refusal(self, response: FetchResponse) -> LumigateError:
-        """What an answer other than 200 means for the caller."""
-        name, status = self.target.access.name, response.status
-        if status == 429:
-            return UpstreamRateLimited(name, response.headers.get("retry-after"))
-        if status not in range(400, 500) or status in _OUR_BUSINESS:
-            return UpstreamFailed(name, status)
-        body = await response.read(MAX_ERROR_BYTES)
-        # Providers quote the key that they refuse, and what else they were sent.
-        clean = self.target.access.without_secrets
-        message, param = self.provider.error_message(clean((body or b"").decode("utf-8", "replace")).encode())
-        refused = UpstreamRefused(name, status, clean(message), param and clean(param))
-        refused.is_told = not self.scope.facts.region
-        return refused
-
-    def _fetch_error(self, error: FetchError, seconds: float) -> LumigateError:
-        name = self.target.access.name
-        return UpstreamTimeout(name, seconds) if error.reason == "timeout" else UpstreamUnreachable(name)
 
     def first_chunk(self) -> None:
         """Note the first event of a stream."""
@@ -271,19 +247,23 @@ class ModelCall:
             return
         self._finished = True
         scope, answer = self.scope, self.answer
+        if scope.open_call is self:  # nor does it hold its request any longer
+            scope.open_call = None
         elapsed_ns = scope.clock.now_ns() - self._started_ns
         scope.facts.upstream_ns += elapsed_ns
-        cost_usd, source = self._price(result)
-        input_tokens, output_tokens = answer.input_tokens or 0, answer.output_tokens or 0
-        scope.facts.input_tokens += input_tokens
-        scope.facts.output_tokens += output_tokens
+        cost_usd, source = cost_of(
+            scope, self.target, self._chat, answer, result, output_tokens_estimate=self.output_tokens_estimate
+        )
+        scope.facts.input_tokens += answer.input_tokens or 0
+        scope.facts.output_tokens += answer.output_tokens or 0
         scope.facts.cache_read_tokens += answer.cache_read_tokens
         scope.facts.reasoning_tokens += answer.reasoning_tokens
         scope.facts.cost_usd += cost_usd
         scope.facts.cost_estimated = scope.facts.cost_estimated or source == "estimated"
 
-        self._tell_health(result, error, elapsed_ns)
-        labels, instruments, span = self._labels, scope.instruments, self.span
+        if self._health is not None:
+            tell_health(scope, self._health, self.target, result, error, elapsed_ns, stream=self.stream)
+        span = self.span
         told = answer_attributes(answer)
         if self.captured:
             self.captured.tell(scope.logger, self._labels | self._asked | told)
@@ -299,62 +279,14 @@ class ModelCall:
         elif result != "ok":
             span.set_attribute("error.type", result)
         span.end()
-        timed = labels if result == "ok" else {**labels, "error.type": result}
-        instruments.llm_duration.record(elapsed_ns / 1e9, timed, span=span)
-        instruments.llm_attempts.add(1, {**self._model_labels, "lumigate.llm.result": result})
-        for instrument, tokens in (
-            (instruments.llm_input_tokens, input_tokens),
-            (instruments.llm_output_tokens, output_tokens),
-            (instruments.llm_cache_read_tokens, answer.cache_read_tokens),
-            (instruments.llm_cache_write_tokens, answer.cache_write_tokens),
-            (instruments.llm_reasoning_tokens, answer.reasoning_tokens),
-        ):
-            if tokens:
-                instrument.add(tokens, labels)
-        if cost_usd:
-            money_labels = {
-                "lumigate.llm.cost.source": source,
-                "lumigate.tenant.class": scope.facts.tenant_class,
-            }
-            instruments.llm_cost.add(cost_usd, self._model_labels | money_labels)
-
-    def _price(self, result: str) -> tuple[float, str]:
-        """What the call cost, and how we know: from `usage`, the `provider`'s own word, or `estimated`.
-
-        Nothing where no answer began, or where nobody knows a price, which is counted by the model's name.
-        """
-        answer, prices = self.answer, self.target.prices
-        if answer.cost_usd is not None:
-            return answer.cost_usd, "provider"
-        source = "usage"
-        if answer.input_tokens is None and answer.output_tokens is None:
-            if result != "ok" and not self.output_tokens_estimate:
-                return 0.0, ""
-            answer.input_tokens = self._chat.prompt_tokens_estimate
-            answer.output_tokens = self.output_tokens_estimate
-            source = "estimated"
-        if prices is None:
-            self.scope.instruments.llm_unpriced.add(1, self._model_labels)
-            return 0.0, ""
-        self.scope.instruments.llm_priced.add(1, {"lumigate.llm.price.source": prices.source})
-        return prices.cost_usd(answer), source
-
-    def _tell_health(self, result: str, error: LumigateError | None, elapsed_ns: int) -> None:
-        """A provider is failing when it fails us, and well when it refuses a request for good reasons."""
-        if self._health is None or result in _SAYS_NOTHING:
-            return
-        breaker, now_ns = self._health.breaker(self.target.route.provider), self.scope.clock.now_ns()
-        if result == "ok" or isinstance(error, UpstreamRefused):
-            self._count_transition(breaker.succeeded())
-            if result == "ok" and not self.stream:
-                self._health.measured(self.target.name, elapsed_ns / 1e6, stream=False)
-        elif not isinstance(error, InternalError):
-            self._count_transition(breaker.failed(now_ns))
-
-    def _count_transition(self, state: BreakerState | None) -> None:
-        if state is not None:
-            labels = {
-                "gen_ai.provider.name": self._model_labels["gen_ai.provider.name"],
-                "lumigate.llm.breaker.state": state,
-            }
-            self.scope.instruments.llm_breaker_transitions.add(1, labels)
+        count_call(
+            scope,
+            answer,
+            result,
+            elapsed_ns,
+            labels=self._labels,
+            model_labels=self._model_labels,
+            span=span,
+            cost_usd=cost_usd,
+            source=source,
+        )

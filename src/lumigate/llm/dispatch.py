@@ -118,6 +118,8 @@ class _Work[T]:
                 break
             if self._scope.facts.finished:
                 raise ClientGone
+            if not attempt and not is_last and race is None and self._is_probed(target):
+                return None
             try:
                 call = ModelCall(
                     self._scope,
@@ -125,6 +127,7 @@ class _Work[T]:
                     self._chat,
                     self._router.health,
                     capture=self._settings.capture_content,
+                    deadline_ns=self._deadline_ns,
                 )
             except UnsupportedByProvider as error:
                 self._failures.unsupported = self._failures.unsupported or error
@@ -152,6 +155,10 @@ class _Work[T]:
             await self._sleep(wait)
         self._left = target
         return None
+
+    def _is_probed(self, target: Target) -> bool:
+        """Whether its provider has begun to fail, or to be probed by another request, since it was chosen."""
+        return not self._router.health.breaker(target.route.provider).admits(self._scope.clock.now_ns())
 
     async def _make(self, call: ModelCall, seconds: float) -> T:
         """One attempt. A whole answer must be there by the deadline; of a stream, its beginning, within `seconds`."""
@@ -277,9 +284,7 @@ def retry_after_seconds(header: str | None, now_ns: int) -> float | None:
     """The delay of a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3). None where it is neither."""
     if header is None:
         return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        moment_ns = retry_after_ns({"retry-after": header}, now_ns)
-        return None if moment_ns is None else (moment_ns - now_ns) / 1e9
-    return seconds if 0 <= seconds < 86_400 else None
+    if header.isascii() and header.replace(".", "", 1).isdigit():
+        return float(header)
+    moment_ns = retry_after_ns({"retry-after": header}, now_ns)
+    return None if moment_ns is None else (moment_ns - now_ns) / 1e9

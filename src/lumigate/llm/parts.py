@@ -17,6 +17,10 @@ from lumigate.errors import InvalidRequest, UnsupportedByProvider
 type Message = Mapping[str, Any]
 
 INSTRUCTIONS = frozenset({"system", "developer"})
+_BESIDE_THE_CONTENT = (
+    ("audio", "answers that were spoken"),
+    ("function_call", "calls of functions that are no tools"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +38,16 @@ def _only_openai(what: str, where: str) -> UnsupportedByProvider:
 
 
 def parts_of(message: Message, where: str) -> list[Mapping[str, Any]]:
-    """A message's content as a list of parts; text alone is one part, no content is none."""
+    """A message's content as a list of parts; text alone is one part, no content is none.
+
+    What an earlier answer held beside its content must not be lost: a refusal is a part of it, the rest is refused.
+    """
     content = message.get("content")
+    for name, what in _BESIDE_THE_CONTENT:
+        if message.get(name) is not None:
+            raise _only_openai(what, f"{where}.{name}")
+    if not content and isinstance(refusal := message.get("refusal"), str) and refusal:
+        return [{"type": "refusal", "refusal": refusal}]
     if content is None:
         return []
     if isinstance(content, str):
@@ -183,7 +195,7 @@ def stops_of(body: Mapping[str, Any]) -> list[str]:
 
 
 def schema_of(body: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
-    """What `response_format` asks for: `text`, `json_object` or `json_schema`, and the schema."""
+    """What `response_format` asks for: `text`, `json_object` or `json_schema`, and the schema with its purpose."""
     wanted = body.get("response_format")
     if wanted is None:
         return "text", None
@@ -195,4 +207,7 @@ def schema_of(body: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
     if kind != "json_schema" or not isinstance(schema, dict):
         problem = "must be of type text, json_object or json_schema with a schema"
         raise InvalidRequest(problem, param="response_format")
-    return "json_schema", schema
+    purpose = described.get("description") if isinstance(described, dict) else None
+    return "json_schema", {"description": purpose, **schema} if isinstance(
+        purpose, str
+    ) and purpose else schema

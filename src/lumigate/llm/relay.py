@@ -18,12 +18,13 @@ from lumigate.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from lumigate.http.sse import EventSplitter, EventTooLarge
+from lumigate.http.sse import EventSplitter, EventTooLarge, event_data, split_events
 from lumigate.llm.call import ModelCall
 from lumigate.llm.dialects import Outlet
 from lumigate.llm.dialects.openai import OpenAIOutlet
 from lumigate.ports import FetchError, FetchResponse
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_CAPTURED_BYTES = 64 * 1024
 _DRAIN_SECONDS = 1.0
 
@@ -61,20 +62,23 @@ class StreamRelay:
     async def begin(self) -> None:
         """Wait for the first events, so that a stream that fails before them can still be asked of someone else.
 
-        Raises an `UpstreamError` with the call finished.
+        Whatever else comes, they must have come by the request's deadline. Raises an `UpstreamError` with the call
+        finished.
         """
+        name = self._call.target.access.name
         try:
             while not self._first and not self._done:
                 chunk = await anext(self._chunks, None)
                 if chunk is None:
                     break
                 self._first = self._pass_on(chunk)
+                if not self._first and self._call.is_late():
+                    raise FetchError("timeout", "bytes, and no event")
         except (FetchError, EventTooLarge) as error:
             raise self._call.fail(self._failure(error)) from None
         except Exception as error:
             self._call.defect(error)
             raise
-        name = self._call.target.access.name
         if self._call.answer.failed and self._first.count(b"\n\n") <= 1:  # nothing came before the error
             raise self._call.fail(UpstreamFailed(name, 200))
         if not self._first:
@@ -118,6 +122,8 @@ class StreamRelay:
         block = self._splitter.feed(chunk)
         if not block:
             return b""
+        if not self._begun and not (block := _from_the_first_event(block)):
+            return b""
         block = self._call.clean(block)
         facts = self._scope.facts
         if not self._begun:
@@ -130,7 +136,7 @@ class StreamRelay:
             facts.last_active_ns = now_ns
         passed, self._done = self._reader.read_events(block)
         # An event carries a token with most providers; that is all that is known where none sends usage.
-        self._call.output_tokens_estimate += passed.count(b"\n\n")
+        self._call.output_tokens_estimate += passed.count(b"\n\n") or passed.count(b"\r\n\r\n")
         if self._call.captured and len(self._captured) < MAX_CAPTURED_BYTES:
             self._captured += passed
         passed = self._outlet.pass_on(passed)
@@ -197,3 +203,14 @@ class StreamRelay:
         event = self._outlet.error(error, self._scope.trace_id)
         self._scope.facts.response_bytes += len(event)
         return event
+
+
+def _from_the_first_event(block: bytes) -> bytes:
+    """The block from its first event with data on: what keeps the line open until then is no part of an answer."""
+    block = block.removeprefix(_BYTE_ORDER_MARK)
+    at = 0
+    for event in split_events(block):
+        if event_data(event):
+            break
+        at += len(event)
+    return block[at:]

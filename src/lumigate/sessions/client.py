@@ -87,7 +87,7 @@ class SessionClient:
         if answer["status"] == "granted":
             return answer
         if answer["status"] == "answered":
-            self._ticket = ""
+            self._hand_in()
             return answer
         self.release()
         if answer["status"] == "reused":
@@ -114,7 +114,7 @@ class SessionClient:
             "indexed": self._indexed,
         }
         answer = await self._call("commit", lambda: self._object.commit(message), turn=turn)
-        self._ticket = ""
+        self._hand_in()
         if answer["status"] == "lost":
             raise TurnLost
         if answer["dropped"]:
@@ -129,9 +129,14 @@ class SessionClient:
 
     def release(self) -> None:
         """Give the turn, or the place in the line, back; in the background, and once. Nothing to give back is fine."""
-        ticket, self._ticket = self._ticket, ""
-        if ticket:
+        if ticket := self._hand_in():
             self._scope.ports.background(self._abandon(ticket))
+
+    def _hand_in(self) -> str:
+        """The ticket that is not needed any more; nor need anybody tell us that the client has gone."""
+        ticket, self._ticket = self._ticket, ""
+        self._scope.request.disconnect.unsubscribe(self.release)
+        return ticket
 
     async def read(self, version: int | None = None) -> Mapping[str, Any]:
         """All but older versions of the code; or one version, 0 for the last."""

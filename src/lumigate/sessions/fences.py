@@ -4,8 +4,8 @@ Rules:
 - a fence is three or more backticks or tildes; a line of at least as many of the same, and nothing else, closes it;
 - the text after a run of backticks holds no backtick, else the line is no fence;
 - an unclosed fence runs to the end (`closed` says so);
-- a fence may be indented, as it is inside a list, and its content loses as much; its end may stand three columns
-  further in than its beginning;
+- a fence may be indented, as it is inside a list, or begin on the line of the item's mark, and its content loses as
+  much; its end may stand three columns further in than its beginning;
 - inside a block of Markdown, a fence that says its language begins a block within the block, with an end of its own.
 
 Time is linear in the text: every line is looked at once, by a pattern that cannot go back.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from lumigate.sessions.info_strings import read_info
 
-_FENCE = re.compile(r"([ \t]*+)(`{3,}+|~{3,}+)([^\r]*+)")
+_FENCE = re.compile(r"([ \t]*+(?:(?:[-*+]|\d{1,9}+[.)])[ \t]++)*+)(`{3,}+|~{3,}+)([^\r]*+)")
 _MARKDOWN = frozenset({"markdown", "mdx"})
 MAX_BLOCKS = 200
 """Further blocks of one answer are text like any other."""
@@ -70,13 +70,13 @@ def fenced_blocks(text: str) -> list[Block]:
                 )
             continue
         if fence is not None and _same_kind(fence, block):
-            if not fence[3].strip():
+            if not fence[3].strip() and not fence[1].strip():
                 if block.depth == 0:
                     found.append(block.finish(closed=True))
                     block = None
                     continue
                 block.depth -= 1
-            elif block.language in _MARKDOWN:
+            elif fence[3].strip() and block.language in _MARKDOWN:
                 block.depth += 1
         block.take(line)
     if block is not None:

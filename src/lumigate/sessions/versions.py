@@ -54,14 +54,23 @@ class Version:
 def next_version(
     last: Version | None, *, turn: int, source: Source, text: str, language: str, file: str
 ) -> Version | None:
-    """The version that comes after `last`; None if nothing changes. What is not named stays as it was."""
+    """The version that comes after `last`; None if nothing changes. What is not named stays as it was.
+
+    So do line ends: models write LF, whatever they were sent, and a file of CRLF would change in every line.
+    """
     if last is not None:
-        if not language or language == last.language:  # in another language it is another file
+        if source == "model" and _is_crlf(last.text):
+            text = text.replace("\n", "\r\n")
+        if not (language and last.language) or language == last.language:  # in another it is another file
             language, file = language or last.language, file or last.file
         if (last.text, last.language, last.file) == (text, language, file):
             return None
     number = 1 if last is None else last.number + 1
     return Version(number=number, turn=turn, source=source, text=text, language=language, file=file)
+
+
+def _is_crlf(text: str) -> bool:
+    return "\r\n" in text and text.count("\n") == text.count("\r\n")
 
 
 def choose_block(blocks: Sequence[Block], last: Version | None) -> Block | None:

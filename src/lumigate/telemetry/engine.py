@@ -101,7 +101,13 @@ class Telemetry:
             disabled=config.disabled,
         )
         self.logger_provider = LoggerProvider(
-            clock, config.limits, self._counts, self._take_log, disabled=config.disabled, redact=redact
+            clock,
+            config.limits,
+            self._counts,
+            self._take_log,
+            # what nobody takes is not made either
+            disabled=config.disabled or not any("logs" in each.endpoints for each in config.destinations),
+            redact=redact,
         )
         self._propagation = Propagation(config.propagators)
         self._self_recording = SelfRecording(self.meter_provider, self._counts)
@@ -206,8 +212,8 @@ class Telemetry:
             for queue in queues:
                 queue.put([Entry(spans, len(spans), size, important=important)])
 
-    def _take_log(self, record: LogRecord, important: bool) -> None:
-        size = log_bytes(record)
+    def _take_log(self, record: LogRecord, important: bool, large: bool) -> None:
+        size = log_bytes(record, large=large)
         for queue in self._queues["logs"]:
             queue.put([Entry([record], 1, size, important=important)])
 

@@ -15,7 +15,7 @@ from lumigate.telemetry.counts import Counts
 from lumigate.telemetry.exceptions import Redact, as_it_is, describe_exception
 from lumigate.telemetry.host import Clock
 from lumigate.telemetry.limits import MAX_NAME, Limits
-from lumigate.telemetry.records import END_OF_TIME_NS, LogRecord, Scope
+from lumigate.telemetry.records import END_OF_TIME_NS, LogRecord, Scope, SpanRecord
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -26,8 +26,8 @@ _MAX_NODES: Final = 1024
 """Values in one body: with a bound for each level alone, a list of lists of itself would be 128^8 of them."""
 _ERROR_SEVERITY: Final = 17
 
-type LogSink = Callable[[LogRecord, bool], None]
-"""Takes a record and whether it is important (an error)."""
+type LogSink = Callable[[LogRecord, bool, bool], None]
+"""Takes a record, whether it is important (an error), and whether its attributes may be large."""
 
 
 class Logger(api.Logger):
@@ -79,15 +79,17 @@ class Logger(api.Logger):
                 event_name, exception = record.event_name, record.exception
                 trace_id, span_id, flags = record.trace_id, record.span_id, int(record.trace_flags or 0)
             else:
-                span_context = (span or trace_api.get_current_span(context)).get_span_context()
-                if span_context.is_valid:
+                spoken = span or trace_api.get_current_span(context)
+                if isinstance(spoken, SpanRecord):  # ours: to make its context would be half of all this
+                    trace_id, span_id, flags = spoken.trace_id, spoken.span_id, spoken.flags & 0xFF
+                elif (span_context := spoken.get_span_context()).is_valid:
                     trace_id, span_id = span_context.trace_id, span_context.span_id
                     flags = int(span_context.trace_flags)
             now = self._clock.now_ns()
             if exception is not None:
                 described = describe_exception(exception, self._limits.log_value_length, self._redact)
                 attributes = {**described, **(attributes or {})}
-            clean, dropped, _ = cleaned(
+            clean, dropped, large = cleaned(
                 attributes, self._limits.log_attributes, self._limits.log_value_length
             )
             self._counts.attributes_dropped += dropped
@@ -106,7 +108,7 @@ class Logger(api.Logger):
                 flags=flags,
                 event_name=safe_text(event_name or "", 256),
             )
-            self._sink(data, severity >= _ERROR_SEVERITY)
+            self._sink(data, severity >= _ERROR_SEVERITY, large)
         except Exception:
             self._counts.errors["log"] += 1
 
@@ -177,6 +179,8 @@ def _moment(given: object, now_ns: int) -> int:
 
 def clean_body(body: Any, length_limit: int) -> Any:
     """A JSON-like value of bounded size: what is cyclic, too deep, too much or of a foreign type becomes text."""
+    if body is None or isinstance(body, str):
+        return body and clean_text(body, length_limit)  # what follows leaves a reference cycle behind
     room = _MAX_NODES
 
     def visit(value: Any, depth: int) -> Any:

@@ -28,8 +28,10 @@ def spans_bytes(spans: Sequence[SpanRecord], extra_bytes: int) -> int:
     return _SPAN * len(spans) + _ATTRIBUTE * attributes + extra_bytes
 
 
-def log_bytes(record: LogRecord) -> int:
-    return 400 + memory_of(record.attributes) + _body_bytes(record.body)
+def log_bytes(record: LogRecord, *, large: bool) -> int:
+    """Memory of a log record; its attributes are counted exactly where they may be `large`."""
+    attributes = memory_of(record.attributes) if large else _ATTRIBUTE * len(record.attributes)
+    return 400 + attributes + _body_bytes(record.body)
 
 
 def metric_entry(data: MetricData) -> Entry:

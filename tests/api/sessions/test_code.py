@@ -41,6 +41,16 @@ async def test_the_code_that_is_sent_is_a_version_and_what_the_answer_is_compare
     assert response.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    "named", [{"language": "py", "file": "a.py"}, {"file": "a.py"}, {"language": "PYTHON3", "file": "a.py"}]
+)
+async def test_code_is_the_same_file_however_its_language_was_named(rig: Rig, named: dict[str, str]) -> None:
+    rig.answers(SECOND)
+    _, told = await rig.say(await rig.begin(), code={"text": "x = 1\r\n", **named})
+    assert (told["code"]["language"], told["code"]["file"]) == ("python", "a.py")
+    assert told["diff"] == "--- a/a.py\n+++ b/a.py\n@@ -1 +1,2 @@\n x = 1\r\n+y = 3\r\n"
+
+
 async def test_an_answer_without_code_is_no_error(rig: Rig) -> None:
     rig.answers("Why?", FIRST, "Because.")
     session = await rig.begin()

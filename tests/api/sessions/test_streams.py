@@ -29,6 +29,18 @@ async def test_a_stream_ends_with_what_follows_from_it(rig: Rig) -> None:
     assert (await rig.send("GET", f"/sessions/{session}/code"))[1]["text"] == "x = 1\n"
 
 
+async def test_a_refusal_that_is_streamed_is_an_answer(rig: Rig) -> None:
+    refused = chunk(choices=[{"index": 0, "delta": {"refusal": "I will not."}, "finish_reason": None}])
+    rig.ports.fetch.script(
+        UPSTREAM_URL, stream_answer(event(refused), event(chunk(finish_reason="stop")), DONE_EVENT)
+    )
+    path = f"/sessions/{await rig.begin()}/messages"
+    events = _events(
+        await whole_body(await rig.under.send("POST", path, body={"content": "x", "stream": True}))
+    )
+    assert [told.get("text") or told["answer"] for told in events] == ["I will not.", "I will not."]
+
+
 @pytest.mark.parametrize(
     "pieces",
     [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable
 
 import pytest
 
 from lumigate.ports import FetchError, StreamInterrupted
 from tests.fakes import CHAT_BODY, DONE_EVENT, STREAM, FakeAnswer, error_of, event, stream_answer, whole_body
+from tests.ledger.rigs import LedgerPort, LedgerUnderTest
 from tests.llm.dispatch.rig import ALPHA, BETA, FAULTS_WORTH_A_RETRY, candidate, good, make_rig, refusal
 
 _KEY = {"authorization": "Bearer test-key-of-acme"}
@@ -156,3 +159,20 @@ async def test_where_there_is_nobody_else_a_failing_provider_is_asked_all_the_sa
     rig.ports.fetch.script(ALPHA, *[refusal(500) for _ in range(8)], good())
     statuses = [(await rig.send()).status for _ in range(9)]
     assert statuses == [502] * 8 + [200]
+
+
+async def test_of_many_at_once_one_probes_while_all_wait_for_their_ledger() -> None:
+    limits = json.dumps({"*": {"requests_per_minute": 100}})
+    rig = make_rig("alpha", "beta", RETRY_ATTEMPTS="1", TENANT_LIMITS=limits)
+    ledger = LedgerUnderTest(rig.ports.clock)
+    rig.ports.ledgers["acme"] = LedgerPort(ledger)
+    rig.ports.fetch.script(ALPHA, *[refusal(500) for _ in range(5)], good())
+    rig.ports.fetch.script(BETA, *[good() for _ in range(20)])
+    fresh = {"cache-control": "no-store", **_KEY}
+    for _ in range(5):
+        await rig.send(headers=fresh)
+    rig.ports.clock.advance(16)
+    responses = await asyncio.gather(*(rig.send(headers=fresh) for _ in range(10)))
+    assert [response.status for response in responses] == [200] * 10
+    assert [call.url for call in rig.ports.fetch.calls].count(ALPHA) == 5 + 1
+    ledger.close()

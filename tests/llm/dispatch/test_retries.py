@@ -92,6 +92,8 @@ async def test_the_deadline_ends_all_attempts() -> None:
         ("-1", None),
         ("nan", None),
         ("1e9", None),
+        ("86400", 86_400.0),
+        (" 3", 3.0),
         ("Tue, 14 Nov 2023 22:13:27 GMT", 7.0),
         ("Tue, 14 Nov 2023 22:13:19 GMT", 0.0),
         ("Tue, 99 Nov 2023 22:13:27 GMT", None),

@@ -12,6 +12,8 @@ import pytest
 
 from local.cli import main
 from local.toolchain import ROOT
+from local.wrangler import COMMAND
+from tests.commands import plain_environ
 from tests.local.rollout.conftest import OLD, Cloudflare, under_way
 from tests.local.rollout.fake_wrangler import NEW
 from tests.local.rollout.observability import Observability, serving
@@ -304,7 +306,32 @@ def test_what_is_missing_is_said(
     assert main(["rollout", "start", "--soak", "-1"]) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nobody_listening_any_more_leaves_no_half_rollout(
+    cloudflare: Cloudflare, around: Observability
+) -> None:
+    """`lumigate rollout start 2>&1 | head -1`: it goes on as it would have, back included."""
+    around.bad_of_new = 0.05
+    arguments = ["rollout", "start", "--bundle", str(cloudflare.bundle), "--prometheus", around.url]
+    with subprocess.Popen(
+        [sys.executable, "-m", "local.cli", *arguments, "--slo", "availability", "--soak", "0"],
+        cwd=ROOT,
+        env=plain_environ(
+            PYTHONPATH=os.pathsep.join(sys.path),
+            FAKE_WRANGLER=str(cloudflare.folder),
+            **{COMMAND: os.environ[COMMAND]},
+        ),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.stderr.close()
+        assert process.wait(timeout=60) == 1
+    assert cloudflare.splits() == [[f"{NEW}@10%", f"{OLD}@90%"], [f"{OLD}@100%"]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_in_the_middle_takes_the_version_back(
     cloudflare: Cloudflare, around: Observability, number: signal.Signals
 ) -> None:
@@ -313,7 +340,11 @@ def test_a_signal_in_the_middle_takes_the_version_back(
     process = subprocess.Popen(
         [sys.executable, "-m", "local.cli", *arguments, "--slo", "availability", "--soak", "600"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=plain_environ(
+            PYTHONPATH=os.pathsep.join(sys.path),
+            FAKE_WRANGLER=str(cloudflare.folder),
+            **{COMMAND: os.environ[COMMAND]},
+        ),
         stderr=subprocess.PIPE,
         text=True,
     )

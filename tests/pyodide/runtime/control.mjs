@@ -7,8 +7,9 @@
 //   POST /__host/secret {store_id, name, …}           puts a secret into a store: value, error or never, and delay_ms
 //   POST /__host/cf {…}                               what `request.cf` is for the requests that follow
 //   GET  /__host/state                                contents of the bindings
-//   GET  /__host/proxies                              live Python proxies, once all invocations have ended (at most 5 s):
-//                                                     {count, of: [{invocation, …}]}
+//   GET  /__host/memory                               how much there is: the interpreter's, Node's heap, buffers
+//   GET  /__host/proxies                              live Python proxies, once all invocations have ended (at most 30 s):
+//                                                     {count, of: [{invocation, collected, …}]}
 
 import { createServer } from "node:http";
 
@@ -26,7 +27,7 @@ export class ScheduledController {
   noRetry() {}
 }
 
-const SETTLE_MS = 5_000;
+const SETTLE_MS = 30_000;
 
 /** Runs a handler that answers nobody, to the end of its waitUntil tasks. */
 async function run(runtime, name, first) {
@@ -71,10 +72,16 @@ const ROUTES = {
   },
   "GET /__host/state": (runtime) => ({
     bindings: Object.fromEntries(runtime.inspectable.map(([name, binding]) => [name, binding.state()])),
-    invocations: [...runtime.invocations].map(({ id, kind, pending, tasks, answered }) => ({
-      id, kind, pending, wait_until: tasks.size, answered,
+    invocations: [...runtime.invocations].map(({ id, kind, what, pending, tasks, answered, open }) => ({
+      id, kind, what, pending, wait_until: tasks.size, answered, connections: open,
     })),
   }),
+  // The interpreter's memory never shrinks: how much of it there is tells the most that was ever in use.
+  "GET /__host/memory": (runtime) => {
+    globalThis.gc?.(); // with `--expose-gc` among the options of Node
+    const { heapUsed, external } = process.memoryUsage();
+    return { interpreter_bytes: runtime.interpreter.pyodide._module.HEAP8.length, heap_bytes: heapUsed, external_bytes: external };
+  },
   "GET /__host/proxies": async (runtime) => {
     // What still runs holds proxies of its own, so they are counted when it has ended.
     const ended = Promise.all([...runtime.invocations].map((context) => context.dead));

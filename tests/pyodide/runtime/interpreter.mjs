@@ -257,19 +257,25 @@ export class Interpreter {
   }
 }
 
-/** Counts the proxies that keep Python objects alive: what was made and never destroyed, though it may be collected. */
+/**
+ * Counts the proxies that keep Python objects alive: what was made and never destroyed, though it may be collected.
+ * Counting keeps nothing alive itself: only what the garbage collector has not found still weighs on memory.
+ */
 export class LiveProxies {
   #live = new Map();
+  #orders = new WeakMap();
   #born = 0;
 
   watch(registry) {
     const { register, unregister } = registry;
     registry.register = (target, held, token) => {
-      this.#live.set(token, { order: ++this.#born, invocation: running()?.id, trace: this.tracing && new Error().stack });
+      const order = ++this.#born;
+      this.#orders.set(token, order);
+      this.#live.set(order, { invocation: running()?.id, token: new WeakRef(token), trace: this.tracing && new Error().stack });
       return register.call(registry, target, held, token);
     };
     registry.unregister = (token) => {
-      this.#live.delete(token);
+      this.#live.delete(this.#orders.get(token));
       return unregister.call(registry, token);
     };
   }
@@ -279,6 +285,8 @@ export class LiveProxies {
   }
 
   report() {
-    return [...this.#live.values()].filter(({ invocation }) => invocation !== undefined);
+    return [...this.#live]
+      .filter(([, { invocation }]) => invocation !== undefined)
+      .map(([order, { invocation, token, trace }]) => ({ order, invocation, collected: token.deref() === undefined, trace }));
   }
 }

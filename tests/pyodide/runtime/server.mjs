@@ -150,6 +150,7 @@ function check(context, response) {
 
 async function serve(runtime, message, answer) {
   const context = new Invocation("fetch", runtime.limits);
+  context.what = `${message.method} ${message.url}`;
   runtime.invocations.add(context);
   context.dead.then(() => runtime.invocations.delete(context));
   clock.advance();

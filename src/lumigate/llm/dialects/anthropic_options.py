@@ -60,6 +60,8 @@ def _tools(body: Mapping[str, Any]) -> dict[str, Any]:
             if tool.get(name) is not None:
                 function[name] = tool[name]
         tools.append({"type": "function", "function": function})
+    if not tools and mapping(body.get("tool_choice")).get("type") in ("any", "tool"):
+        raise InvalidRequest("is allowed only with 'tools'", param="tool_choice")
     return {"tools": tools} | _tool_choice(body) if tools else {}
 
 

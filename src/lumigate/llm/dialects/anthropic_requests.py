@@ -162,10 +162,21 @@ def _turn(message: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
             case kind:
                 raise only_anthropic(f"content of the type '{str(kind)[:64]}'", place)
     if message["role"] == "assistant":
-        said = "".join(part.get("text", "") for part in parts)
-        turn: dict[str, Any] = {"role": "assistant", "content": said or None}
-        return [turn | ({"tool_calls": calls} if calls else {})]
+        return _answer(parts, calls, results, where)
+    if calls:
+        raise only_anthropic("a call of a tool that is the user's", f"{where}.content")
     return [*results, *([{"role": "user", "content": parts}] if parts else [])]
+
+
+def _answer(
+    parts: list[dict[str, Any]], calls: list[dict[str, Any]], results: list[dict[str, Any]], where: str
+) -> list[dict[str, Any]]:
+    """An assistant's message; none where it only thought."""
+    if results or any(part["type"] != "text" for part in parts):
+        raise only_anthropic("anything but text and calls of tools in an answer", f"{where}.content")
+    said = "".join(part["text"] for part in parts)
+    turn: dict[str, Any] = {"role": "assistant", "content": said or None}
+    return [turn | ({"tool_calls": calls} if calls else {})] if said or calls else []
 
 
 def _source_url(block: Mapping[str, Any], where: str) -> str:
@@ -186,7 +197,8 @@ def _document(block: Mapping[str, Any], where: str) -> dict[str, Any]:
     if block.get("context") is not None:
         raise only_anthropic("the context of a document", f"{where}.context")
     if source.get("type") == "text":
-        return {"type": "text", "text": required(source, "data", f"{where}.source")}
+        title = f"{name}\n\n" if (name := text(block.get("title"))) else ""
+        return {"type": "text", "text": title + required(source, "data", f"{where}.source")}
     if source.get("type") != "base64":
         raise only_anthropic("a document that is not sent as data", f"{where}.source")
     name = text(block.get("title")) or "document"

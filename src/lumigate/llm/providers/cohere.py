@@ -194,8 +194,8 @@ def _message(access: ProviderAccess, message: Mapping[str, Any], where: str) -> 
     parts: list[dict[str, Any]] = []
     for index, part in enumerate(parts_of(message, where)):
         place = f"{where}.content.{index}"
-        if part["type"] == "text":
-            parts.append({"type": "text", "text": part["text"]})
+        if part["type"] in ("text", "refusal"):
+            parts.append({"type": "text", "text": part[part["type"]]})
         elif part["type"] == "image_url":
             image = image_of(part, place)
             url = image.url or f"data:{image.media_type};base64,{image.data}"

@@ -15,6 +15,8 @@ from lumigate.llm.canonical import DONE_EVENT, ChunkWriter, message_of, tool_cal
 from lumigate.llm.provider import MAX_MESSAGE_CHARS, Answer, count, mapping, sequence, text
 
 _FINISH = {"STOP": "stop", "MAX_TOKENS": "length", "FINISH_REASON_UNSPECIFIED": "stop", "OTHER": "stop"}
+MADE_UP_ID = "call_"
+"""What ids of calls begin with that are not theirs: ours, and OpenAI's."""
 _BROKEN_CALLS = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"})
 
 
@@ -46,7 +48,7 @@ def learn_finish(finish: str, answer: Answer) -> None:
 def call_of(part: Mapping[str, Any], answer: Answer, number: int) -> dict[str, Any]:
     """A `functionCall` part as a tool call. Most come without an id: ours is unique within the conversation."""
     call = mapping(part.get("functionCall"))
-    identity = text(call.get("id")) or f"call_{answer.id or answer.created}_{number}"
+    identity = text(call.get("id")) or f"{MADE_UP_ID}{answer.id or answer.created}_{number}"
     arguments = json.dumps(mapping(call.get("args")), separators=(",", ":"))
     more: dict[str, Any] = {}
     if signature := text(part.get("thoughtSignature")):

@@ -19,6 +19,7 @@ from lumigate.errors import UnsupportedByProvider
 from lumigate.http.sse import event_data, split_events
 from lumigate.llm.canonical import encode
 from lumigate.llm.chat import ChatRequest
+from lumigate.llm.parts import text_of
 from lumigate.llm.provider import Answer, EventReader, mapping, refuse_unknown, sequence, text
 from lumigate.llm.providers.openai import OpenAIProvider, OpenAIReader
 
@@ -58,7 +59,9 @@ class MistralProvider(OpenAIProvider):
                 adapted[_RENAMED.get(name, name)] = value
         if adapted.get("tool_choice") == "required":
             adapted["tool_choice"] = "any"
-        adapted["messages"] = [_message(message) for message in chat.body["messages"]]
+        adapted["messages"] = [
+            _message(message, f"messages.{index}") for index, message in enumerate(chat.body["messages"])
+        ]
         return adapted
 
     def read_answer(self, body: bytes, answer: Answer) -> bytes:
@@ -131,8 +134,10 @@ def _plain(choice: Mapping[str, Any], member: str) -> None:
         message["reasoning_content"] = "".join(thoughts)
 
 
-def _message(message: Mapping[str, Any]) -> dict[str, Any]:
+def _message(message: Mapping[str, Any], where: str) -> dict[str, Any]:
     adapted = {name: value for name, value in message.items() if name not in _NOT_TAKEN}
+    if message["role"] == "assistant" and not message.get("content") and (said := text_of(message, where)):
+        adapted["content"] = said  # a refusal, which is text there
     if message["role"] == "developer":
         adapted["role"] = "system"
     if isinstance(message.get("tool_call_id"), str):

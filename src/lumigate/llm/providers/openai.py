@@ -29,6 +29,8 @@ from lumigate.llm.provider import (
     text,
 )
 
+_THINKER = re.compile(r"o[1-9]|gpt-[5-9]")
+"""Models that know the cap by its newer name only. Who names an alias cannot know which one is behind it."""
 _DONE = b"[DONE]"
 # Inside a JSON string a quote is escaped, so these match keys only; they spare most events the JSON parser.
 _TELLING = re.compile(rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|\[DONE\]|"error"\s*:')
@@ -50,6 +52,8 @@ class OpenAIProvider:
 
     def adapt(self, access: ProviderAccess, chat: ChatRequest, body: dict[str, Any]) -> dict[str, Any]:
         """The body as this provider wants it; may change and return what it is given."""
+        if body.get("max_tokens") is not None and _THINKER.match(body["model"]):
+            body["max_completion_tokens"] = body.pop("max_tokens")
         if chat.stream:
             body["stream_options"] = {**(chat.body.get("stream_options") or {}), "include_usage": True}
         return body

@@ -17,9 +17,21 @@ from lumigate.config import ModelRoute, ProviderAccess
 from lumigate.http.sse import event_data, split_events
 from lumigate.llm.canonical import ChunkWriter, encode, message_of, tool_call, write_completion
 from lumigate.llm.chat import ChatRequest
-from lumigate.llm.provider import MAX_MESSAGE_CHARS, Answer, Call, EventReader, mapping, sequence, text
+from lumigate.llm.provider import (
+    MAX_MESSAGE_CHARS,
+    Answer,
+    Call,
+    EventReader,
+    mapping,
+    refuse_unknown,
+    sequence,
+    text,
+)
 from lumigate.llm.providers.openai import OpenAIProvider, OpenAIReader, learn_usage
-from lumigate.llm.vectors import embeddings_document
+from lumigate.llm.vectors import embeddings_document, texts_of
+
+_NOT_TAKEN = frozenset({"model", "stream_options", "max_completion_tokens"})
+"""By the binding, which would overlook the cap by its newer name."""
 
 
 class WorkersAIProvider(OpenAIProvider):
@@ -28,7 +40,9 @@ class WorkersAIProvider(OpenAIProvider):
     def build_call(self, access: ProviderAccess, route: ModelRoute, chat: ChatRequest) -> Call:
         if access.base_url:
             return super().build_call(access, route, chat)
-        body = {name: value for name, value in chat.body.items() if name not in ("model", "stream_options")}
+        body = {name: value for name, value in chat.body.items() if name not in _NOT_TAKEN}
+        if chat.max_tokens is not None:
+            body["max_tokens"] = chat.max_tokens
         return Call(url="", headers={}, body=encode(body), binding_model=route.model)
 
     def build_embeddings_call(
@@ -36,6 +50,8 @@ class WorkersAIProvider(OpenAIProvider):
     ) -> Call:
         if access.base_url:
             return super().build_embeddings_call(access, route, body)
+        refuse_unknown(access, body, frozenset({"model", "input", "encoding_format"}))
+        texts_of(access, body)  # it takes nothing else
         request = {"text": body["input"]}
         return Call(url="", headers={}, body=encode(request), binding_model=route.model)
 
@@ -50,7 +66,10 @@ class WorkersAIProvider(OpenAIProvider):
         document = strict_json.load_object(body)
         if document is None or "response" not in document:
             return super().read_answer(body, answer)
-        calls = [_tool_call(call, number) for number, call in enumerate(sequence(document.get("tool_calls")))]
+        calls = [
+            _tool_call(call, answer.created, number)
+            for number, call in enumerate(sequence(document.get("tool_calls")))
+        ]
         said = document["response"]
         words = said if isinstance(said, str) else json.dumps(said)  # JSON mode gives the value itself
         answer.finish_reasons = ("tool_calls" if calls else "stop",)
@@ -73,11 +92,12 @@ def _learn(document: Mapping[str, Any], answer: Answer) -> None:
         learn_usage(document["usage"], answer)
 
 
-def _tool_call(call: Any, number: int) -> dict[str, Any]:
+def _tool_call(call: Any, created: int, number: int) -> dict[str, Any]:
     """A tool call of the binding: a name and arguments, which are an object there."""
     arguments = mapping(call).get("arguments")
     given = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, separators=(",", ":"))
-    return tool_call(f"call_{number}", text(mapping(call).get("name")), given)
+    identity = text(mapping(call).get("id")) or f"call_{created}_{number}"  # no other of the conversation
+    return tool_call(identity, text(mapping(call).get("name")), given)
 
 
 class WorkersAIReader(OpenAIReader):
@@ -117,7 +137,8 @@ class WorkersAIReader(OpenAIReader):
         passed = b""
         calls = sequence(document.get("tool_calls"))
         for number, call in enumerate(calls):
-            passed += self._write.delta({"tool_calls": [{"index": number, **_tool_call(call, number)}]})
+            told = _tool_call(call, answer.created, number)
+            passed += self._write.delta({"tool_calls": [{"index": number, **told}]})
         if calls:
             answer.finish_reasons = ("tool_calls",)
             passed += self._write.delta({}, "tool_calls")

@@ -83,6 +83,8 @@ def attribute_list(values: Mapping[str, Any]) -> str:
 
 def any_value(value: object) -> str:
     """An AnyValue of any Python object."""
+    if type(value) is str:
+        return f'{{"stringValue":{quote(value)}}}'
     if type(value) is float and isfinite(value):
         return f'{{"doubleValue":{value!r}}}'
     return _written(plain(value))

@@ -2,16 +2,18 @@
 
 Two sets of adapters exist: `lumigate.platform.workers` (Cloudflare) and `local.runtime` (one CPython process). A
 `Ports` belongs to one request: on Workers, I/O that one request began must not be touched by another, so nothing
-taken from here is kept beyond the request, apart from imported keys, which are data.
+taken from here is kept beyond the request, apart from imported keys, which are data. What keeps things is in `stores`,
+Durable Objects are in `objects`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from lumigate.ports.objects import CounterShard, Ledger, SessionIndex, SessionObject
+from lumigate.ports.stores import BlobStore, KeyValue, VectorIndex, VectorMatch
 from lumigate.privacy.sealing import Aead
 from lumigate.telemetry.host import Background, Clock, Entropy, Post
 
@@ -113,68 +115,6 @@ class ModelBinding(Protocol):
         ...
 
 
-class KeyValue(Protocol):
-    """An eventually consistent store with expiry (Workers KV). Keys: at most 512 bytes; values: at most 25 MiB."""
-
-    async def get(self, key: str) -> bytes | None: ...
-
-    async def put(self, key: str, value: bytes, *, ttl_seconds: int) -> None:
-        """Store for `ttl_seconds` (at least 60, KV's floor)."""
-        ...
-
-    async def delete(self, key: str) -> None: ...
-
-    async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
-        """A page of the keys that begin with `prefix`, in order, and where the next one begins, if there is one."""
-        ...
-
-
-class BlobStore(Protocol):
-    """A strongly consistent object store (R2)."""
-
-    async def get(self, key: str) -> bytes | None: ...
-
-    async def put(self, key: str, value: bytes) -> None: ...
-
-    async def delete(self, key: str) -> None: ...
-
-    async def names(self, prefix: str, *, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
-        """A page of the keys that begin with `prefix`, in order, and where the next one begins, if there is one."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VectorMatch:
-    """A vector that is near another, and what was put beside it."""
-
-    id: str
-    values: Sequence[float]
-    metadata: Mapping[str, Any]
-
-
-class VectorIndex(Protocol):
-    """Vectors of one length, found by the cosine (Vectorize); what is written is seen after seconds.
-
-    At most 1,536 numbers; an id and a namespace of 1 to 64 bytes; 10 KiB of metadata. Raises for anything else.
-    """
-
-    async def nearest(
-        self, values: Sequence[float], *, namespace: str, where: Mapping[str, str], limit: int
-    ) -> Sequence[VectorMatch]:
-        """The nearest in the namespace whose metadata say the same as `where`; `limit` is at most 20."""
-        ...
-
-    async def put(
-        self, id: str, values: Sequence[float], *, namespace: str, metadata: Mapping[str, str | int]
-    ) -> None:
-        """Keep a vector, in place of the one that had this id."""
-        ...
-
-    async def delete(self, ids: Sequence[str]) -> None:
-        """Delete at most 1,000; those that are not there are passed over."""
-        ...
-
-
 class DataPoints(Protocol):
     """Analytics Engine: fire and forget, at most 20 blobs (16,000 bytes together), 20 doubles, an index of 96 bytes."""
 
@@ -199,61 +139,6 @@ class Crypto(Protocol):
         ...
 
     async def verify(self, key: VerifyKey, signature: bytes, message: bytes) -> bool: ...
-
-
-class CounterShard(Protocol):
-    """A single logical writer of metric streams (a Durable Object). May raise anything when it cannot be reached."""
-
-    async def push(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Hand over one batch of deltas; returns what became of it (`lumigate.shard.Shard.push`)."""
-        ...
-
-    async def scrape(self, form: Mapping[str, Any]) -> str:
-        """Its part of an exposition in the format whose fields `form` holds."""
-        ...
-
-
-class Ledger(Protocol):
-    """A tenant's budgets and exact limits (a Durable Object).
-
-    May raise anything when it cannot be reached, and raises `TimeoutError` when it says nothing for so long; what was
-    asked may then have happened or not.
-    """
-
-    async def reserve(self, text: str, *, timeout_seconds: float) -> str:
-        """Ask for what a request may need (`lumigate.ledger.wire.reserve_text`); the decision."""
-        ...
-
-    async def settle(self, text: str, *, timeout_seconds: float) -> str:
-        """Say what it really used (`settle_text`)."""
-        ...
-
-    async def usage(self, text: str, *, timeout_seconds: float) -> str:
-        """Where the tenant stands (`usage_text`)."""
-        ...
-
-
-class SessionObject(Protocol):
-    """One session (a Durable Object), by the name that is no id; see `lumigate.sessions.service` for the messages.
-
-    Messages and answers are dicts of texts, numbers and lists. May raise anything when it cannot be reached.
-    """
-
-    async def create(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
-    async def begin(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
-    async def commit(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
-    async def abandon(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
-    async def read(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
-    async def remove(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
-
-
-class SessionIndex(Protocol):
-    """All sessions of one subject (a Durable Object); see `lumigate.sessions.index`."""
-
-    async def add(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
-    async def touch(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
-    async def drop(self, message: Mapping[str, Any]) -> Mapping[str, Any]: ...
-    async def names(self) -> Mapping[str, Any]: ...
 
 
 class Console(Protocol):
