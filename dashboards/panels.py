@@ -83,11 +83,14 @@ def lines(
     warning: float | None = None,
     bad: float | None = None,
     falling: bool = False,
+    minimum: int | None = 0,
     maximum: int | None = None,
     width: int = 12,
     links: Links = (),
 ) -> Sized:
     """A graph over time. `colours`: the series' names, where they are known; None: an open set.
+
+    `minimum` is None for what can be negative, or it would fall off the graph.
 
     A series of Prometheus leads to the logs and traces behind it.
     """
@@ -112,7 +115,7 @@ def lines(
             tooltipSort="desc",
             thresholds=palette.steps(warning, bad, falling=falling),
             thresholdsStyleMode="dashed" if limited else "off",
-            valueMin=0,
+            valueMin=minimum,
             valueMax=maximum,
             overrides=[palette.override(name, colour) for name, colour in known.items()],
             extraJson=_data_links(targets),

@@ -61,7 +61,9 @@ def generate(sources: Sources) -> dict[str, str]:
     files["alertmanager/alertmanager.yaml"] = alertmanager_config(settings, policy)
     files["grafana/rules.yaml"] = grafana_rules(groups, settings)
     files["grafana/contact-points.yaml"] = grafana_contact_points(settings)
-    files["grafana/policies.yaml"] = grafana_policies(settings)
+    files["grafana/policies.yaml"] = grafana_policies(
+        settings, (promise.service for promise in sources.promises)
+    )
     for promise in sources.promises:
         if (text := sql(promise, settings.analytics_engine_dataset)) is not None:
             files[f"analytics-engine/{promise.name}.sql"] = _SQL_HEADER.format(title=promise.title) + text

@@ -2,7 +2,8 @@
 
 Rules read what the recording rules record; only the alerting moves to Grafana. Format:
 https://grafana.com/docs/grafana/latest/alerting/set-up/provision-alerting-resources/file-provisioning/. Grafana expands
-`$…` in these files as environment variables, so templates name `.Labels` and `.Values` and need no dollar sign.
+`$…` in these files as environment variables, so templates name `.Labels` and `.Values` and need no dollar sign; one
+that a text has is doubled.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _QUERY: Final = re.compile(
     r"(?:\{\{ else \}\}(?P<missing>.*?))?\{\{ end \}\}"
 )
 _FORMS: Final = {
-    "humanizePercentage": "{{{{ humanizePercentage .Values.{0}.Value }}}}",
+    "printf `%.1f%%`": "{{{{ printf `%.1f%%` .Values.{0}.Value }}}}",
     "humanizeDuration": "{{{{ humanizeDuration .Values.{0}.Value }}}}",
     "printf `%.0f`": "{{{{ printf `%.0f` .Values.{0}.Value }}}}",
 }
@@ -64,8 +65,13 @@ def grafana_contact_points(settings: Settings) -> str:
     return to_yaml({"apiVersion": 1, "contactPoints": content})
 
 
-def grafana_policies(settings: Settings) -> str:
-    """The notification policy tree. Grafana has one an organisation: this replaces it."""
+def grafana_policies(settings: Settings, services: Iterable[str]) -> str:
+    """The notification policy tree. Grafana has one an organisation: this replaces it.
+
+    `services` are those that anything is promised of: what else pages in this Grafana is not ours to route.
+    """
+    ours = sorted({settings.service, *services})
+    of_ours = [records.SERVICE, "=", ours[0]] if len(ours) == 1 else [records.SERVICE, "=~", "|".join(ours)]
     content = {
         "orgId": _ORGANISATION,
         "receiver": TICKET,
@@ -77,7 +83,7 @@ def grafana_policies(settings: Settings) -> str:
             {
                 "receiver": PAGE,
                 "group_by": list(GROUP_BY),
-                "object_matchers": [["severity", "=", "page"], [records.SERVICE, "=", settings.service]],
+                "object_matchers": [["severity", "=", "page"], of_ours],
                 "group_wait": "1s",
                 "group_interval": "1m",
                 "repeat_interval": "4h",
@@ -156,4 +162,6 @@ def _texts(text: str, figures: dict[str, str]) -> str:
     text = _QUERY.sub(replace, text)
     text = re.sub(r"\$labels\.", ".Labels.", text)
     text = re.sub(r"\{\{ \$value \| (\w+) \}\}", r"{{ \1 .Values.A.Value }}", text)
-    return re.sub(r"\{\{ \$value \| printf (\S+) \}\}", r"{{ printf \1 .Values.A.Value }}", text)
+    text = re.sub(r"\{\{ \$value \| printf (\S+) \}\}", r"{{ printf \1 .Values.A.Value }}", text)
+    text = re.sub(r"\$value\b", ".Values.A.Value", text)
+    return text.replace("$", "$$")  # whatever is left is a dollar

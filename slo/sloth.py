@@ -163,7 +163,11 @@ def _document(spec: Spec, slo: Slo, period: str) -> str:
             "name": _name(slo.name),
             "displayName": slo.alerting.name or slo.name,
             "labels": {**spec.labels, **slo.labels},
-            "annotations": {**_known_as(spec, slo), **slo.alerting.annotations, **_of_one_alert(slo.alerting)},
+            "annotations": {
+                **_known_as(spec, slo),
+                **slo.alerting.annotations,
+                **_of_one_alert(slo.alerting),
+            },
         },
         "spec": {
             "description": slo.description or slo.alerting.name or slo.name,

@@ -18,7 +18,8 @@ from slo.settings import Settings
 
 type Form = Literal["percentage", "duration", "plain"]
 _PROMETHEUS_FORMS: Final[Mapping[Form, str]] = {
-    "percentage": "humanizePercentage",
+    # of a number of percent: `humanizePercentage` says 1e+04% of ten thousand
+    "percentage": "printf `%.1f%%`",
     "duration": "humanizeDuration",
     "plain": 'printf "%.3g"',
 }
@@ -40,7 +41,8 @@ class Figure:
 
 
 def budget_spent(promise: Promise) -> Figure:
-    return Figure(expr=recorded(promise, records.BUDGET_SPENT), form="percentage", missing="an unknown part")
+    spent = f"100 * {recorded(promise, records.BUDGET_SPENT)}"
+    return Figure(expr=spent, form="percentage", missing="an unknown part")
 
 
 def time_to_exhaustion(promise: Promise) -> Figure:

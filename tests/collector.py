@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -69,6 +70,17 @@ class Collector:
                 for resource_metrics in message.resource_metrics
                 for scope_metrics in resource_metrics.scope_metrics
                 for metric in scope_metrics.metrics
+            ]
+
+    def logs(self) -> list[LogRecord]:
+        with self.changed:
+            return [
+                record
+                for path, _, message in self.requests
+                if path == "/v1/logs" and isinstance(message, ExportLogsServiceRequest)
+                for resource_logs in message.resource_logs
+                for scope_logs in resource_logs.scope_logs
+                for record in scope_logs.log_records
             ]
 
     def wait_for[T](self, find: Callable[[Collector], T], timeout_seconds: float = 60.0) -> T:

@@ -13,13 +13,13 @@ import shlex
 from local import cli
 
 _CONTINUED = re.compile(r"\\\n\s*")
-_OF_THE_MACHINE = ("HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TMPDIR")
+_OF_THE_MACHINE = re.compile("HOME|LANG|LC_.*|LD_.*|FAKETIME.*|PATH|SYSTEMROOT|TMPDIR|TZ")
 _ENDS = ("|", ">", ">>", "2>", "&&", "||", ";", "&", ")", "#")
 
 
 def plain_environ(**more: str) -> dict[str, str]:
     """What a program of the machine needs of the environment, and nothing that would be a setting of ours."""
-    return {name: value for name, value in os.environ.items() if name in _OF_THE_MACHINE} | more
+    return {name: value for name, value in os.environ.items() if _OF_THE_MACHINE.fullmatch(name)} | more
 
 
 def lumigate_calls(shell: str) -> list[list[str]]:

@@ -11,12 +11,17 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from local.toolchain import ToolchainMissing
 
 # A machine that is busy for a moment must not fail a property; the rest of the profile in force stays as it is.
-settings.register_profile("unhurried", settings.default, deadline=None)
+settings.register_profile(
+    "unhurried",
+    settings.default,
+    deadline=None,
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.too_slow],
+)
 settings.load_profile("unhurried")
 
 _PYODIDE_SUITE = Path(__file__).parent / "pyodide"

@@ -135,6 +135,7 @@ async def test_everything_that_is_known_of_a_request_has_a_column_or_field_and_t
     assert set(event) == declared - {"module"}
     assert {column.name for column in catalog.DATA_POINT} <= declared
     internal = {"started_ns", "last_active_ns", "finished", "upstream_ns", "first_chunk_ns", "settled_usd"}
+    internal |= {"auth_ns", "l1_ns", "route_ns"}
     assert {field.name for field in dataclasses.fields(Facts)} - internal <= declared
 
 

@@ -208,7 +208,11 @@ def test_a_finished_request_is_forgotten() -> None:
 @pytest.mark.parametrize("fails", [False, True])
 async def test_what_is_measured_after_the_answer_is_exported_without_another_request(fails: bool) -> None:
     """A revalidation, a settlement, a slow write: its spans and counts come after the request's own export."""
-    rig = Rig(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector", OTEL_METRICS_EXPORTER="none")
+    rig = Rig(
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://collector",
+        OTEL_METRICS_EXPORTER="none",
+        OTEL_LOGS_EXPORTER="none",
+    )
     tracer, traces = rig.telemetry.tracer("test"), "http://collector/v1/traces"
     scope = rig.begin()
 

@@ -12,6 +12,7 @@ from dashboards.links import link
 from dashboards.panels import Sized, lines, stat, states, table
 from dashboards.targets import at_the_end, prom
 from slo import records
+from slo.durations import held
 from slo.model import Promise
 from slo.windows import Tier
 
@@ -149,7 +150,7 @@ def burn_down(promise: Promise | None = None) -> Sized:
     return lines(
         "Budget, burning down",
         "Budget left, and the ideal line: a full budget at the start of the range, spent evenly over the period. Bad: "
-        "below the line and steeper; a cliff is an incident.",
+        "below the line and steeper; a cliff is an incident; below zero the promise is broken.",
         prom(recorded(records.BUDGET_REMAINING, promise), "{{slo}} left"),
         prom(f"clamp_min(1 - {spent}, 0)", "{{slo}} ideal"),
         unit="percentunit",
@@ -157,6 +158,7 @@ def burn_down(promise: Promise | None = None) -> Sized:
         warning=0.25,
         bad=0,
         falling=True,
+        minimum=None,
         width=8 if promise else 12,
         links=_TO_SLO,
     )
@@ -187,7 +189,7 @@ def alerts(promise: Promise, tiers: Sequence[Tier], limits: Limits) -> Sized:
         long, short = (
             recorded(records.BURN_RATE, promise, window=w) for w in (tier.long_label, tier.short_label)
         )
-        bad = f"sum_over_time({recorded(records.BAD, promise)}[{tier.long_label}])"
+        bad = f"sum_over_time({recorded(records.BAD, promise)}[{held(tier.long)}])"
         evidence = f"({bad} >= bool on (service, slo) {recorded(records.MINIMUM_BAD, promise)})"
         return (
             f"sum without (window) ({long} > bool {tier.factor:g})\n"

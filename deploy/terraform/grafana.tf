@@ -30,7 +30,7 @@ resource "grafana_data_source" "tempo" {
       spanStartTimeShift = "-5m"
       spanEndTimeShift   = "5m"
       customQuery        = true
-      query              = "{service_name=~\".+\"} |= `$${__span.traceId}`"
+      query              = "{service_name=~\".+\"} | json trace_id=\"trace_id\" | drop __error__, __error_details__ | trace_id=`$${__span.traceId}`"
     }
     tracesToMetrics = { datasourceUid = "prometheus" }
     nodeGraph       = { enabled = true }
@@ -44,14 +44,24 @@ resource "grafana_data_source" "loki" {
   url  = var.loki_url
 
   json_data_encoded = jsonencode({
-    derivedFields = [{
-      name            = "trace_id"
-      matcherType     = "regex"
-      matcherRegex    = "\"trace_id\":\"([0-9a-f]{32})\""
-      datasourceUid   = "tempo"
-      url             = "$${__value.raw}"
-      urlDisplayLabel = "Trace"
-    }]
+    derivedFields = [
+      {
+        name            = "trace_id"
+        matcherType     = "label"
+        matcherRegex    = "trace_id"
+        datasourceUid   = "tempo"
+        url             = "$${__value.raw}"
+        urlDisplayLabel = "Trace"
+      },
+      {
+        name            = "trace_id in the line"
+        matcherType     = "regex"
+        matcherRegex    = "\"trace_id\":\"([0-9a-f]{32})\""
+        datasourceUid   = "tempo"
+        url             = "$${__value.raw}"
+        urlDisplayLabel = "Trace"
+      },
+    ]
   })
 }
 

@@ -96,7 +96,10 @@ def _log_events(events: Sequence[LogEvent]) -> str:
 def _wide_event(fields: Iterable[EventField]) -> str:
     rows = ((f"`{it.name}`", _TYPES[it.type], it.unit, it.description) for it in fields)
     table = _table(("field", "type", "unit", "what"), rows)
-    return f"## The wide event\n\nOne line of JSON a request, on the console.\n\n{table}"
+    return (
+        "## The wide event\n\nOne line of JSON a request, on the console, and over OTLP a [log record](#log-events), "
+        f"each on or off by `WIDE_EVENT_SINKS`.\n\n{table}"
+    )
 
 
 def _data_point(columns: Iterable[PointColumn]) -> str:

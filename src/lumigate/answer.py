@@ -67,8 +67,8 @@ def _is_for_anthropics_client(scope: Scope) -> bool:
 
 def outcome_of(error: LumigateError) -> str:
     """Whose fault a refusal is, in the catalog's words."""
-    if isinstance(error, KeysUnavailable):  # the issuer is an upstream, too
-        return "upstream_error"
+    if isinstance(error, KeysUnavailable):  # not the caller's, nor a provider's: no model was asked
+        return "error"
     if isinstance(error, CallerError | UpstreamRefused):
         return "refused"
     return "upstream_error" if isinstance(error, UpstreamError) else "error"

@@ -57,6 +57,10 @@ class Facts:
     """Of the cost, what the tenant's ledger is told of apart."""
     upstream_ns: int = 0
     first_chunk_ns: int = 0
+    auth_ns: int = 0
+    l1_ns: int = 0
+    """Of the lookup in the isolate's memory, if that was a hit."""
+    route_ns: int = 0
     request_bytes: int = 0
     response_bytes: int = 0
     status: int = 0

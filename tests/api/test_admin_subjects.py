@@ -6,6 +6,7 @@ import base64
 import json
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -91,6 +92,17 @@ async def test_what_is_a_subjects_goes_and_what_is_anothers_stays() -> None:
     for session, headers in kept:
         assert (await office.send("GET", f"/sessions/{session}", headers=headers))[0] == 200
     assert (await office.forget())["removed"]["sessions"] == 0
+
+
+async def test_a_tenant_of_a_long_name_is_the_one_that_its_tokens_name() -> None:
+    """Inside it goes by a shorter one, which no operator knows."""
+    office, long = Office(), "acme of the many departments " * 5
+    await office.begin(_bearer(sub="ann", tenant=long))
+    for method in ("GET", "DELETE"):
+        _, told = await office.send(
+            method, "/admin/subjects/ann", headers=office.operator, query=urlencode({"tenant": long})
+        )
+        assert len(told["sessions"]) == 1 if method == "GET" else told["removed"]["sessions"] == 1
 
 
 async def test_an_export_holds_every_turn_and_version_in_pages() -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lumigate.auth import jws
@@ -55,11 +55,12 @@ def test_no_header_member_raises_anything_but_unauthenticated(name: str, value: 
     refuses_or_accepts(token_of({"alg": "RS256", "kid": "k1", name: value}))
 
 
-@given(claims=st.dictionaries(st.text(), JSON_VALUES), kid=st.text())
+@given(claims=st.dictionaries(st.text(), JSON_VALUES), kid=st.text(max_size=40))
 def test_what_a_signer_wrote_is_read_back_and_the_signature_covers_it(
     claims: dict[str, Any], kid: str
 ) -> None:
     token = make_token(claims, kid=kid)
+    assume(len(token) <= jws.MAX_TOKEN_CHARS)
     parsed = parse(token)
     assert parsed.algorithm == "RS256"
     assert parsed.key_id == kid

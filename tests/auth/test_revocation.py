@@ -237,3 +237,9 @@ def test_no_two_things_share_an_entry(issuer: str, value: str, other_issuer: str
     same = (issuer, value) == (other_issuer, other)
     assert (entry_id("jti", issuer, value) == entry_id("jti", other_issuer, other)) is same
     assert len(PREFIX + entry_id("jti", issuer, value)) < 512
+
+
+def test_an_issuer_and_an_id_are_told_apart_wherever_the_one_ends() -> None:
+    """A revocation at one issuer must not be that of another, whose name begins the same."""
+    assert entry_id("jti", "https://a.example/", "b") != entry_id("jti", "https://a.example/b", "")
+    assert entry_id("jti", "1:2", "3") != entry_id("jti", "1", ":23")

@@ -66,6 +66,20 @@ def test_another_content_type_is_refused(stage: Stage, http: httpx.Client) -> No
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_media_type")
 
 
+def test_what_stands_twice_in_a_body_is_sent_on_as_it_was_judged(staged: Stage, http: httpx.Client) -> None:
+    """Two readers may believe two members; a provider is sent what was read here, written anew, with one of them."""
+    assert staged.upstream is not None
+    body = (
+        b'{"model": "gpt-5", "model": "gpt-4o-mini", "model": "gpt-4o-mini",'
+        b' "messages": [{"role": "user", "content": "one", "content": "what stands twice"}]}'
+    )
+    answer = http.post(CHAT, content=body, headers=staged.headers(**{"content-type": "application/json"}))
+    assert (answer.status_code, answer.json()["model"]) == (200, "gpt-4o-mini")
+    sent = staged.upstream.requests[-1].body
+    assert (sent.count(b'"model"'), sent.count(b'"content"'), b"gpt-5" in sent) == (1, 1, False)
+    assert b"what stands twice" in sent
+
+
 def test_an_unknown_route_is_not_found(http: httpx.Client) -> None:
     answer = http.get("/v1/nowhere")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_route")

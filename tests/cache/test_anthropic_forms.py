@@ -226,3 +226,24 @@ async def test_at_the_door_one_form_answers_for_the_other(first: str) -> None:
     assert told[0]["usage"] == told[1]["usage"]
     assert [event["cache"] for event in rig.events] == ["miss", "hit-l1"]
     assert len(rig.ports.fetch.calls) == 1
+
+
+def test_a_call_whose_arguments_never_ended_is_no_message() -> None:
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {"type": "message", "content": []}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "input": {}}},
+        {
+            "type": "content_block_delta",
+            "index": 0,
+            "delta": {"type": "input_json_delta", "partial_json": "{}"},
+        },
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_stop"},
+    ]
+
+    def told(*said: dict[str, Any]) -> bytes | None:
+        body = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in said)
+        return as_message(entry(body, stream=True))
+
+    assert told(*events) is not None
+    assert told(*events[:3], events[4]) is None

@@ -9,6 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lumigate.cache.entry import FORMAT, Entry
+from tests.cache.rig import SECOND, make_asked, make_cache
+from tests.fakes import make_scope
 
 ENTRIES = st.builds(
     Entry,
@@ -116,3 +118,13 @@ def test_missing_and_unknown_members_are_refused() -> None:
 
 def test_an_entry_is_reckoned_larger_than_its_body() -> None:
     assert ENTRY.size > len(ENTRY.body)
+
+
+def test_an_answer_ages_from_when_it_was_given_and_is_purged_by_when_it_was_asked_for() -> None:
+    rig = make_scope()
+    asked = make_asked(rig, make_cache(), ttl_seconds=600)
+    now_ns = asked.asked_ns + 60 * SECOND
+    kept = asked.entry(
+        b"{}", provider="p", model="m", input_tokens=1, output_tokens=1, cost_usd=0.0, now_ns=now_ns
+    )
+    assert (kept.asked_ns, kept.fresh_ns) == (asked.asked_ns, now_ns + 600 * SECOND)

@@ -127,3 +127,12 @@ def test_the_form_it_was_kept_in_is_given_byte_by_byte() -> None:
 def test_a_stream_that_failed_on_its_way_is_told_as_nothing() -> None:
     assert as_whole(streamed(b'data: {"error": {"message": "x"}}\n\n')) is None
     assert as_whole(streamed(b"data: [DONE]\n\n")) is None
+
+
+def test_a_streamed_call_without_words_has_no_content_rather_than_an_empty_one() -> None:
+    call = {"index": 0, "id": "x", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}, {"tool_calls": [call]}]
+    events = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    told = as_whole(streamed(b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)))
+    assert told is not None
+    assert json.loads(told)["choices"][0]["message"]["content"] is None

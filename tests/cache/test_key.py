@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -137,3 +138,33 @@ def test_text_that_utf8_cannot_carry_has_a_key_too() -> None:
 def test_keys_do_not_change_from_one_version_to_the_next_by_accident() -> None:
     """An answer that was cached before a deployment is found after it; raise VERSION to change that."""
     assert key() == "5f71d7c80222f36fd34033a8fc27e6ec0a82bf00b89b4bf14cdbba2a4e9f3877"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "temperature",
+            "top_p",
+            "top_k",
+            "seed",
+            "n",
+            "max_tokens",
+            "max_completion_tokens",
+            "stop",
+            "tools",
+        ),
+        *("tool_choice", "response_format", "logit_bias", "logprobs", "top_logprobs", "presence_penalty"),
+        *("frequency_penalty", "reasoning_effort", "verbosity", "service_tier", "parallel_tool_calls"),
+        *("modalities", "audio", "prediction", "thinking", "system", "output_config", "store", "dimensions"),
+        *("encoding_format", "input_type", "web_search_options", "provider", "plugins", "unknown"),
+    ],
+)
+def test_a_parameter_that_may_change_the_answer_is_in_the_key(name: str) -> None:
+    values: list[Any] = [None, 1, "a", [], {"a": 1}]
+    assert len({key(body={**BODY, name: value}, any_form=True) for value in values}) == len(values)
+
+
+def test_a_float_that_stands_for_many_integers_is_none_of_them() -> None:
+    assert key(body={"n": 2**60}) != key(body={"n": float(2**60)})
+    assert key(body={"n": 2**52}) == key(body={"n": float(2**52)})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dashboards import build
+from dashboards import build, palette
 from dashboards.board import TAG
 from dashboards.boards import uids
 from dashboards.boards.limits import Limits
@@ -22,8 +22,10 @@ from lumigate import catalog
 from lumigate.exposition.names import prometheus_name
 from lumigate.telemetry.self_metrics import BREAKER_STATE
 from slo.build import Sources
+from slo.prometheus import promise_group
 from slo.settings import load_settings
-from tests.dashboards.filled import panels
+from tests.dashboards.filled import panels, promql
+from tests.slo.promtool import evaluate, expect
 
 Q = Prom({"route": catalog.HTTP_ROUTE})
 
@@ -166,6 +168,60 @@ def test_every_dashboard_is_tagged_described_and_linked_to_the_others(generated:
 def test_every_promise_has_a_row(generated: dict[str, Any]) -> None:
     rows = {panel["title"] for panel in generated["slo.json"]["panels"] if panel["type"] == "row"}
     assert {promise.title for promise in Sources.load().promises} <= rows
+
+
+def test_a_budget_below_zero_is_on_its_graph(generated: dict[str, Any]) -> None:
+    graphs = [p for p in panels(generated["slo.json"]) if p["title"] == "Budget, burning down"]
+    assert len(graphs) == len(Sources.load().promises) + 1
+    assert all(graph["fieldConfig"]["defaults"].get("min") is None for graph in graphs)
+
+
+def test_the_panel_of_alerts_counts_what_the_alerts_count(generated: dict[str, Any]) -> None:
+    """The same samples of the same record, to the millisecond; and both windows of each tier."""
+    sources = Sources.load()
+    asked = re.compile(r"sum_over_time\((slo:bad:increase)\{[^}]*slo=\"([\w-]+)\"\}\[(\w+)\]\)")
+    shown = {
+        found
+        for panel in panels(generated["slo.json"])
+        if panel["title"] == "Which alert would fire"
+        for target in panel["targets"]
+        for found in asked.findall(target["expr"])
+    }
+    alerts = {
+        found
+        for one in sources.promises
+        for alert in promise_group(one, sources.settings).alerts
+        if alert.alert.endswith("Burn")
+        for found in asked.findall(alert.expr)
+    }
+    assert alerts
+    assert alerts <= shown
+
+
+def test_the_hit_rate_is_judged_by_what_is_promised(generated: dict[str, Any]) -> None:
+    (panel,) = [p for p in panels(generated["cache.json"]) if p["title"] == "Hit rate"]
+    steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    assert [(step["value"], step["color"]) for step in steps] == [
+        (None, palette.BAD),
+        (0.7, palette.WARNING),
+        (0.9, palette.GOOD),
+    ]
+
+
+def test_a_telemetry_that_stopped_long_ago_is_told_by_its_panels(
+    generated: dict[str, Any], tmp_path: Path
+) -> None:
+    """Twenty minutes after the last scrape: no sample is left to look at, which is when somebody looks."""
+    asked = {p["title"]: promql(p["targets"][0]["expr"]) for p in panels(generated["telemetry.json"])}
+    evaluate(
+        tmp_path,
+        [],
+        {'lumigate_heartbeat_total{job="j"}': "0+1x20"},
+        [
+            expect(asked["Heartbeats, 5 min"], "40m", 0),
+            expect(asked["Age of what was scraped"], "40m", 1200, '{job="j"}'),
+        ],
+    )
 
 
 def test_deploys_are_annotations(generated: dict[str, Any]) -> None:

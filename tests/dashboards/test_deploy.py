@@ -82,14 +82,6 @@ def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
     assert (GRAFANA / "metrics.token").read_text("utf-8") == METRICS_TOKEN
 
 
-def test_wide_events_reach_loki_as_the_service_that_the_dashboard_asks_for() -> None:
-    content = yaml.safe_load((GRAFANA / "wide-events.yaml").read_text("utf-8"))
-    (named,) = content["processors"]["resource"]["attributes"]
-    assert (named["key"], named["value"]) == ("service.name", SETTINGS.service)
-    (pattern,) = content["receivers"]["filelog"]["include"]
-    assert mounts()[str(Path(pattern).parent)] == "./events"
-
-
 def test_no_secret_is_in_the_files() -> None:
     for path in GRAFANA.rglob("*"):
         if path.is_file():

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from lumigate.catalog import CHAT_SPAN, SERVER_SPAN
+from lumigate.catalog import CHAT_SPAN, SERVER_SPAN, WIDE_EVENT_ATTRIBUTES
 from tests.dashboards.conftest import Run
 from tests.dashboards.filled import queries
 from tests.dashboards.parsers import record
@@ -19,9 +19,21 @@ def test_every_field_of_the_log_queries_is_in_the_wide_events(run: Run, generate
     assert len(asked) >= 5
     for query in asked:
         fields = set(re.findall(r"\| (\w+)=", query.text)) | set(re.findall(r"unwrap (\w+)", query.text))
-        fields |= set(re.findall(r"sum by \((\w+)\)", query.text))
+        fields |= set(re.findall(r"sum by \((\w+)\)", query.text)) | set(
+            re.findall(r"{{\.(\w+)}}", query.text)
+        )
         assert fields, query.id
         assert fields <= written, query.id
+        # Loki keeps the attributes of a log record by their names, and its trace beside them
+        assert fields <= {*WIDE_EVENT_ATTRIBUTES, "trace_id"}, query.id
+
+
+def test_a_log_query_reads_lines_of_json_and_does_not_mind_others(generated: dict[str, Any]) -> None:
+    """What comes over OTLP is no JSON; a graph over lines with `__error__` fails as a whole."""
+    for query in queries(generated, "loki"):
+        assert '{service_name=~"$service"} | json | drop __error__, __error_details__ |' in query.text, (
+            query.id
+        )
 
 
 def test_an_empty_variable_matches_every_event(run: Run, generated: dict[str, Any]) -> None:
@@ -79,12 +91,18 @@ def test_logs_lead_to_traces_and_traces_to_logs() -> None:
     from tests.dashboards.test_deploy import data_sources
 
     found = data_sources()
-    (derived,) = found["loki"]["jsonData"]["derivedFields"]
-    assert derived["datasourceUid"] == "tempo"
+    beside, inside = found["loki"]["jsonData"]["derivedFields"]
+    assert beside["datasourceUid"] == inside["datasourceUid"] == "tempo"
+    assert beside["name"] != inside["name"], "Grafana takes fields of one name for one"
+    assert (beside["matcherType"], beside["matcherRegex"]) == ("label", "trace_id")
     line = json.dumps({"event": "request", "trace_id": "a" * 32}, separators=(",", ":"))
-    matched = re.search(derived["matcherRegex"], line)
+    matched = re.search(inside["matcherRegex"], line)
     assert matched is not None
     assert matched[1] == "a" * 32
-    assert found["tempo"]["jsonData"]["tracesToLogsV2"]["datasourceUid"] == "loki"
+    to_logs = found["tempo"]["jsonData"]["tracesToLogsV2"]
+    assert to_logs["datasourceUid"] == "loki"
+    # of both forms, like the dashboard's: a filter of lines would find Logpush's only
+    assert '| json trace_id="trace_id" |' in to_logs["query"]
+    assert "| trace_id=`$${__span.traceId}`" in to_logs["query"]
     (exemplar,) = found["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
     assert (exemplar["name"], exemplar["datasourceUid"]) == ("trace_id", "tempo")

@@ -63,6 +63,29 @@ def test_errors_by_code_are_those_that_were_provoked(run: Run, show: Show) -> No
     assert found["model_not_found", "404"] == about(3)
 
 
+def test_refusals_are_the_callers_errors_alone(show: Show) -> None:
+    by = ("error_type", "http_response_status_code")
+    refused, errors = show("access", "Refusals by code", *by), show("service", "Errors by code", *by)
+    assert {status[0] for _, status in errors} == {"4", "5"}
+    assert {status[0] for _, status in refused} == {"4"}
+    assert refused["token_expired", "401"] == about(5)
+
+
+def test_probes_and_scrapes_do_not_thin_out_what_users_see(show: Show) -> None:
+    """Prometheus asked for `/metrics` every second of the run: none of it is in times or shares."""
+    assert show("service", "Requests in range", route="/metrics") != {}
+    for panel in ("Failing now", "Slowest 5 % take", "Time to the last byte"):
+        assert show("service", panel) != {}, panel
+        assert show("service", panel, route="/metrics") == {}, panel
+
+
+def test_model_calls_a_request_are_the_same_whatever_route_is_chosen(show: Show) -> None:
+    """A model call knows no route: one route's requests are no measure of all calls."""
+    (every,) = show("service", "Model calls a request").values()
+    (one,) = show("service", "Model calls a request", route="/v1/embeddings").values()
+    assert one == pytest.approx(every, rel=0.01), "asked at two instants"
+
+
 def test_availability_is_that_of_the_records(run: Run, show: Show) -> None:
     """Of what was accepted: failures and missing keys. That the records count exactly is for `tests/slo` to show."""
     failed = run.mix.sent["failed"] + run.mix.sent["keys_unavailable"]

@@ -322,6 +322,17 @@ def test_data_sources_have_the_uids_that_the_dashboards_name(names: Path) -> Non
     )
 
 
+@pytest.mark.parametrize("uid", ["tempo", "loki"])
+def test_traces_lead_to_logs_and_back_as_in_the_files_for_grafana(uid: str, names: Path) -> None:
+    """One fewer place to forget when what the logs look like changes."""
+    text = (ROOT / "deploy/grafana/provisioning/datasources/lumigate.yaml").read_text("utf-8")
+    (provisioned,) = [each for each in yaml.safe_load(text)["datasources"] if each["uid"] == uid]
+    written = RESOURCES[f"grafana_data_source.{uid}"]["json_data_encoded"]
+    ours = json.loads(evaluate(written.removeprefix("${").removesuffix("}"), names))
+    # in both files `$$` is a dollar sign
+    assert ours == json.loads(json.dumps(provisioned["jsonData"]).replace("$$", "$"))
+
+
 def test_secrets_are_settings_that_the_gateway_reads(names: Path) -> None:
     documented = (ROOT / "docs" / "settings.md").read_text("utf-8")
     assert [name for name in evaluate("local.secrets", names) if f"`{name}` ●" not in documented] == []

@@ -139,7 +139,7 @@ async def test_an_issuer_that_cannot_be_reached_is_503_and_not_the_callers_fault
     response = await rig.send(headers=BEARER)
     assert (response.status, error_of(response)["code"]) == (503, "keys_unavailable")
     (event,) = rig.events
-    assert (event["outcome"], event["level"]) == ("upstream_error", "warn")
+    assert (event["outcome"], event["level"]) == ("error", "error"), "no model's fault: none was asked"
     assert not rig.observed.span("POST /v1/chat/completions").status.is_unset
 
 

@@ -103,6 +103,12 @@ def test_a_host_that_two_clients_may_read_in_two_ways_is_none(host: str) -> None
         check_outbound(f"https://{host}/v1", environment="production")
 
 
+def test_an_address_with_a_fragment_is_refused() -> None:
+    """It is never sent: whoever put a path or a host there meant something else."""
+    with pytest.raises(ValueError, match="fragment"):
+        check_outbound("https://api.openai.com/v1#@evil.example", environment="production")
+
+
 @pytest.mark.parametrize("host", PUBLIC)
 def test_public_hosts_pass_over_tls_only(host: str) -> None:
     check_outbound(f"https://{host}/v1", environment="production")

@@ -18,6 +18,7 @@ from lumigate.ledger.book import MAX_RESERVATIONS, MAX_SETTLED
 from lumigate.ledger.wire import read_decision, usage_text
 from tests.fakes import FakeClock
 from tests.ledger.rigs import LEASE_MS, LedgerUnderTest, PowerCut
+from tests.midnight import stay_clear_of_midnight
 
 DAILY = TenantLimits(usd_per_day=1)
 EVERYTHING = TenantLimits(requests_per_minute=100, tokens_per_minute=1000, usd_per_day=10, usd_per_month=20)
@@ -241,6 +242,7 @@ for n in range(1_000_000):
 
 def test_a_process_that_is_killed_has_lost_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     """The embedded runtime's ledger, killed in the middle of a compaction or anywhere else."""
+    stay_clear_of_midnight()
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
         [sys.executable, "-c", _KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment

@@ -56,7 +56,9 @@ async def test_a_comment_is_no_first_chunk_to_the_clock_that_ranks_candidates() 
     clock = rig.ports.clock
     rig.ports.fetch.script(ALPHA, stream_answer(COMMENT, lambda: clock.advance(2), *STREAM))
     await whole_body(await rig.send(body=STREAMED))
-    assert rig.observed.span("chat alpha-model").attributes["lumigate.llm.first_chunk_ms"] >= 2000
+    told = rig.observed.span("chat alpha-model").attributes["lumigate.llm.first_chunk_ms"]
+    assert isinstance(told, float)
+    assert told >= 2000
 
 
 async def test_a_stream_that_fails_after_a_comment_is_still_asked_of_the_next() -> None:
@@ -109,7 +111,14 @@ async def test_an_answer_that_was_cut_costs_what_was_said_of_it(path: str) -> No
     assert labels["lumigate.llm.cost.source"] == "estimated"
 
 
-async def cut_after(words: int, path: str) -> tuple[GatewayUnderTest, Response]:
+async def test_an_answer_that_was_cut_after_its_counts_costs_what_they_say() -> None:
+    told = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 20}}
+    rig, response = await cut_after(200, "/v1/messages", anthropics(told))
+    await whole_body(response)
+    assert rig.events[0]["output_tokens"] == 20
+
+
+async def cut_after(words: int, path: str, *then: Piece) -> tuple[GatewayUnderTest, Response]:
     model = {"provider": "anthropic", "model": "claude-sonnet-4-5"}
     rig = make_gateway(
         MODELS=json.dumps({"fast": model}),
@@ -121,7 +130,12 @@ async def cut_after(words: int, path: str) -> tuple[GatewayUnderTest, Response]:
         "message": {"id": "m", "usage": {"input_tokens": 30, "output_tokens": 1}},
     }
     delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}}
-    pieces: list[Piece] = [anthropics(started), *[anthropics(delta)] * words, StreamInterrupted("connection")]
+    pieces: list[Piece] = [
+        anthropics(started),
+        *[anthropics(delta)] * words,
+        *then,
+        StreamInterrupted("connection"),
+    ]
     rig.ports.fetch.script("https://anthropic.example/v1/messages", stream_answer(*pieces))
     return rig, await rig.send(path=path, body={**STREAMED, "max_tokens": 1000})
 
@@ -158,3 +172,51 @@ async def test_a_whole_answer_of_cohere_that_failed_is_no_answer(reason: str) ->
     rig.ports.fetch.script("https://cohere.example/v2/chat", json_answer(half))
     response = await rig.send()
     assert (response.status, error_of(response)["code"]) == (502, "upstream_failed")
+
+
+# --- what stands at the end of a stream, and what cannot be read in it
+
+
+@pytest.mark.parametrize("end", [b"data: [DONE]\n", b"data: [DONE]", b"data:[DONE]\r\n"])
+async def test_a_stream_that_ends_without_its_last_blank_line_is_complete(end: bytes) -> None:
+    rig = make_rig("alpha")
+    rig.ports.fetch.script(ALPHA, stream_answer(*STREAM[:-1], end))
+    told = await whole_body(await rig.send(body=STREAMED))
+    assert b"error" not in told
+    assert told.endswith(b"\n\n")
+    assert rig.events[0]["outcome"] == "complete"
+
+
+async def test_an_answer_in_one_event_without_a_blank_line_is_complete() -> None:
+    rig = make_rig("alpha")
+    rig.ports.fetch.script(ALPHA, stream_answer(event(chunk("Hi.", finish_reason="stop")).rstrip()))
+    told = await whole_body(await rig.send(body=STREAMED))
+    assert b'"Hi."' in told
+    assert rig.events[0]["outcome"] == "complete"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "together"])
+async def test_what_comes_after_the_end_is_no_part_of_the_answer(path: str, together: bool) -> None:
+    rig = make_rig("alpha")
+    pieces = [*STREAM, event(chunk("More."))]
+    rig.ports.fetch.script(ALPHA, stream_answer(*([b"".join(pieces)] if together else pieces)))
+    told = await whole_body(await rig.send(path=path, body={**STREAMED, "max_tokens": 9}))
+    assert b"Welt" in told
+    assert b"More." not in told
+
+
+@pytest.mark.parametrize("junk", [b"data: {oops\n\n", b'data: {"a":"\xff"}\n\n'], ids=["no json", "no utf-8"])
+@pytest.mark.parametrize("first", [False, True], ids=["later", "first"])
+async def test_an_event_that_must_be_read_and_cannot_fails_the_stream(junk: bytes, first: bool) -> None:
+    """Left out, its words would be missing from an answer that looks complete, and would be kept so."""
+    rig = make_rig("alpha", RETRY_ATTEMPTS="1")
+    pieces = [junk, *STREAM] if first else [STREAM[0], junk, *STREAM[1:]]
+    rig.ports.fetch.script(ALPHA, stream_answer(*pieces), stream_answer(*STREAM))
+    body = {**STREAMED, "max_tokens": 9}
+    response = await rig.send(path="/v1/messages", body=body)
+    told = await whole_body(response)
+    assert b"upstream_bad_answer" in told
+    assert response.status == (502 if first else 200)
+    again = await rig.send(path="/v1/messages", body=body)
+    assert again.headers["x-lumigate-cache"] == "miss"

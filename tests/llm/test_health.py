@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lumigate.llm.health import FIRST_PAUSE_NS, PROBE_NS, THRESHOLD, Breaker, Health
+from lumigate.llm.health import FIRST_PAUSE_NS, LONGEST_PAUSE_NS, PROBE_NS, THRESHOLD, Breaker, Health
 
 SECOND = 1_000_000_000
 NOW = 1_700_000_000 * SECOND
@@ -47,6 +47,16 @@ def test_a_probe_that_fails_doubles_the_pause() -> None:
     breaker.failed(later)
     assert not breaker.admits(later + 2 * FIRST_PAUSE_NS - 1)
     assert breaker.admits(later + 2 * FIRST_PAUSE_NS)
+
+
+def test_a_pause_grows_to_four_minutes_and_no_further() -> None:
+    breaker, now = opened(), NOW
+    for _ in range(10):
+        now += LONGEST_PAUSE_NS
+        breaker.begin(now)
+        breaker.failed(now)
+    assert not breaker.admits(now + LONGEST_PAUSE_NS - 1)
+    assert breaker.admits(now + LONGEST_PAUSE_NS)
 
 
 def test_a_probe_that_never_comes_back_blocks_nobody_for_good() -> None:

@@ -43,6 +43,21 @@ def test_a_long_prompt_pays_the_higher_tier_for_every_token() -> None:
     assert cost(prices, input_tokens=201, output_tokens=1) == pytest.approx(402 + 15)
 
 
+def test_a_bound_reckons_with_a_prompt_that_is_written_to_a_cache() -> None:
+    assert Prices(usual=RATES).bound_usd(1_000_000, 1_000_000) == pytest.approx(1.25 + 20)
+    cheap = Rates.of((1.0, 0.1, 0.5, 10.0, 5.0))
+    assert Prices(usual=cheap).bound_usd(1_000_000, 1_000_000) == pytest.approx(1 + 10)
+
+
+def test_a_bound_reckons_with_the_service_tier_that_was_asked_for() -> None:
+    prices = Prices(usual=RATES, service=(("priority", Rates.of((2.0, None, None, 30.0, None))),))
+    assert prices.bound_usd(1_000_000, 0, "priority") == pytest.approx(2)
+    assert prices.bound_usd(1_000_000, 0, "default") == pytest.approx(1.25)
+    cheap = Prices(usual=RATES, service=(("flex", Rates.of((0.5, None, None, 5.0, None))),))
+    assert cheap.bound_usd(1_000_000, 0, "flex") == pytest.approx(1.25)  # if it is not to be had
+    assert prices.bound_usd(1_000_000, 0) == pytest.approx(1.25)
+
+
 def test_a_service_tier_has_prices_of_its_own() -> None:
     prices = Prices(usual=RATES, service=(("batch", Rates.of((0.5, None, None, 5.0, None))),))
     assert cost(prices, input_tokens=100, service_tier="batch") == pytest.approx(50)

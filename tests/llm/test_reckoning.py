@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.gateway import CHAT_BODY, WITH_KEY, error_of, make_gateway
+from tests.fakes import json_answer
+from tests.fakes.gateway import CHAT_BODY, UPSTREAM_URL, WITH_KEY, completion, error_of, make_gateway
 
 TWO = {
     "fast": [
@@ -53,3 +54,14 @@ async def test_thoughts_that_a_provider_counts_over_the_cap_count_for_the_ceilin
     response = await rig.send(body=asked)
     assert (response.status, error_of(response)["code"]) == (400, "cost_ceiling_exceeded")
     assert rig.ports.fetch.calls == []
+
+
+@pytest.mark.parametrize(("tier", "status"), [("priority", 400), ("default", 200)])
+async def test_a_dearer_service_tier_counts_for_the_ceiling(tier: str, status: int) -> None:
+    model = {"provider": "openai", "model": "gpt-5"}
+    rig = make_gateway(
+        MODELS=json.dumps({"fast": model}), MAX_REQUEST_COST_USD="0.015"
+    )  # 1,500 tokens at 10 USD
+    rig.ports.fetch.script(UPSTREAM_URL, json_answer(completion()))
+    response = await rig.send(body={**CHAT_BODY, "max_tokens": 1000, "service_tier": tier})
+    assert response.status == status

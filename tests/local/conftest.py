@@ -11,6 +11,12 @@ from local.runtime.ports import LocalPorts, open_ports
 from local.runtime.sqlite import Database
 
 
+@pytest.fixture(autouse=True)
+def nobodys_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own is not for the gateways of these tests."""
+    monkeypatch.delenv("LUMIGATE_TOKEN", raising=False)
+
+
 @pytest.fixture
 async def upstream() -> AsyncIterator[OpenAIUpstream]:
     async with OpenAIUpstream() as server:
@@ -26,7 +32,7 @@ async def ports(tmp_path: Path) -> AsyncIterator[LocalPorts]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as opened:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as opened:
         yield opened
 
 

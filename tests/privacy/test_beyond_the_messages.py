@@ -10,6 +10,8 @@ import pytest
 from tests.fakes import (
     CHAT_BODY,
     DONE_EVENT,
+    UPSTREAM_URL,
+    GatewayUnderTest,
     chunk,
     completion,
     event,
@@ -27,8 +29,9 @@ ABOUT_ADA: list[dict[str, Any]] = [
     {"prompt_cache_key": f"of {MAIL}"},
     {"metadata": {"customer": MAIL, "plan": "gold"}},
     {"messages": [{"role": "assistant", "content": "Hi.", "reasoning_content": f"It is {MAIL}."}]},
+    {"messages": [{"role": "user", "name": MAIL, "content": "Hi."}]},
 ]
-EACH = pytest.mark.parametrize("about", ABOUT_ADA, ids=lambda about: next(iter(about)))
+EACH = pytest.mark.parametrize("about", ABOUT_ADA, ids=str)
 
 
 @EACH
@@ -46,6 +49,15 @@ async def test_it_is_refused_where_the_policy_says_so(about: dict[str, Any]) -> 
     response = await rig.send(body={**CHAT_BODY, **about})
     assert (response.status, error_of(response)["code"]) == (400, "personal_data")
     assert rig.ports.fetch.calls == []
+
+
+async def test_the_name_of_who_speaks_gets_no_token_which_openai_would_refuse() -> None:
+    """https://platform.openai.com/docs/api-reference/chat/create: neither blanks, `<`, `|`, `\\`, `/` nor `>`."""
+    rig = with_upstream(PRIVACY_POLICY="tokens")
+    message = {"role": "user", "name": MAIL, "content": f"I am {MAIL}."}
+    assert (await rig.send(body={**CHAT_BODY, "messages": [message]})).status == 200
+    (sent,) = rig.ports.fetch.calls[0].json["messages"]
+    assert (sent["name"], sent["content"]) == ("[email]", "I am <EMAIL_1>.")
 
 
 async def test_labels_without_it_are_sent_as_they_are() -> None:
@@ -95,3 +107,39 @@ async def test_thoughts_in_a_stream_come_whole_before_the_words() -> None:
     assert "".join(words) == f"To {MAIL}."
     first_word = next(index for index, word in enumerate(words) if word)
     assert not any(thoughts[first_word + 1 :])
+
+
+EMBED = {"model": "fast", "input": [f"Write to {MAIL}.", "Nothing here."], "user": MAIL}
+EMBEDDED = {
+    "object": "list",
+    "model": "gpt",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+}
+
+
+def embedding_rig(policy: str) -> GatewayUnderTest:
+    rig = with_upstream(PRIVACY_POLICY=policy)
+    rig.ports.fetch.script(UPSTREAM_URL.replace("chat/completions", "embeddings"), json_answer(EMBEDDED))
+    return rig
+
+
+@pytest.mark.parametrize("policy", ["mask", "tokens"])
+@pytest.mark.parametrize("asked", [EMBED, {**EMBED, "input": EMBED["input"][0]}], ids=["several", "one"])
+async def test_what_is_embedded_is_masked_on_its_way_out(policy: str, asked: dict[str, Any]) -> None:
+    """With marks under either policy: there is no answer that values could be put back into."""
+    rig = embedding_rig(policy)
+    assert (await rig.send(path="/v1/embeddings", body=asked)).status == 200
+    sent = rig.ports.fetch.calls[0].json
+    texts = sent["input"] if isinstance(sent["input"], list) else [sent["input"]]
+    assert texts == ["Write to [email].", "Nothing here."][: len(texts)]
+    assert sent["user"] == "[email]"
+
+
+async def test_what_would_be_embedded_is_refused_where_the_policy_says_so() -> None:
+    rig = embedding_rig("block")
+    for asked in (EMBED, {**EMBED, "input": "Nothing here."}):
+        response = await rig.send(path="/v1/embeddings", body=asked)
+        assert (response.status, error_of(response)["code"]) == (400, "personal_data")
+    assert rig.ports.fetch.calls == []
+    clean = {"model": "fast", "input": [[1, 2, 3]]}
+    assert (await rig.send(path="/v1/embeddings", body=clean)).status == 200

@@ -123,3 +123,28 @@ async def test_a_provider_that_quotes_the_prompt_puts_no_value_into_telemetry() 
     told = [(span.status.description, span.attributes, span.events) for span in rig.observed.spans]
     assert "cannot write to [email]" in str(told)
     assert MAIL not in str(told) + str(rig.events)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"PRIVACY_ANSWERS": "mask"}),
+        ({"PRIVACY_ANSWERS": "mask"}, {}),
+        ({"PRIVACY_POLICY": "mask"}, {"PRIVACY_POLICY": "tokens"}),
+    ],
+    ids=str,
+)
+async def test_what_was_kept_under_one_policy_is_not_given_out_under_another(
+    before: dict[str, str], after: dict[str, str]
+) -> None:
+    """The stores outlive the setting; the prompt has nothing in it, so the policy alone tells the keys apart."""
+    asked = {**CHAT_BODY, "messages": [{"role": "user", "content": "Who wrote?"}]}
+    first = make_gateway(**before)
+    first.ports.fetch.script(UPSTREAM_URL, *(json_answer(completion(f"It was {MAIL}.")) for _ in range(2)))
+    await first.send(body=asked)
+    await first.ports.background.run()
+    second = make_gateway(first.ports, **after)
+    answer = await second.send(body=asked)
+    assert answer.headers["x-lumigate-cache"] == "miss"
+    again = await make_gateway(first.ports, **before).send(body=asked)
+    assert again.headers["x-lumigate-cache"] == "hit-l2"

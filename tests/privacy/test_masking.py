@@ -172,7 +172,7 @@ def test_off_adds_nothing_to_the_way_out_and_vectors_have_no_text() -> None:
 async def test_a_comment_passes_and_what_cannot_be_read_does_not() -> None:
     deep = b"data: " + b"[" * 500 + f'"{OTHER}"'.encode() + b"]" * 500 + b"\n\n"
     end = event(chunk(" All well.", "stop"))
-    rig = gateway(stream_answer(b": ping\n\n", event(chunk("Hi.")), deep, end, DONE_EVENT))
+    rig = gateway(stream_answer(event(chunk("Hi.")), b": ping\n\n", deep, end, DONE_EVENT))
     stream = await whole_body(await rig.send(body={**ASKED, "stream": True}))
     assert OTHER.encode() not in stream
     assert b": ping\n\n" in list(split_events(stream))

@@ -127,6 +127,15 @@ def test_associated_data_of_different_places_never_agree() -> None:
     assert len(places) == 16
 
 
+def test_a_name_cannot_be_cut_so_that_it_reads_as_another_place() -> None:
+    cuts = [("a", "sessionb"), ("asession", "b")]
+    written = {f"{tenant}{Purpose.SESSION}{name}" for tenant, name in cuts}
+    places = {
+        associated_data("k", tenant=tenant, purpose=Purpose.SESSION, name=name) for tenant, name in cuts
+    }
+    assert (len(written), len(places)) == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

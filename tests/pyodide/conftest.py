@@ -88,5 +88,5 @@ def serving(started: Callable[..., PyodideHost]) -> PyodideHost:
     return started(
         "serving.py",
         bindings={"kv_namespaces": [{"binding": "KV"}], "crons": ["*/5 * * * *"]},
-        limits={"waitUntilMs": 1500, "subrequests": 20},
+        limits={"waitUntilMs": 3000, "subrequests": 20},
     )

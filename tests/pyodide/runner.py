@@ -8,7 +8,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -152,11 +152,14 @@ class PyodideHost:
                 line["log"] for line in self._lines if "log" in line and level in {None, line.get("level")}
             ]
 
-    def wait_for_log(self, text: str, *, timeout_s: float = PATIENCE_S) -> str:
-        """Return the first log line that contains `text`, waiting for it. Raises `TimeoutError`."""
+    def wait_for_log(self, text: str, *, since: int = 0, timeout_s: float = PATIENCE_S) -> str:
+        """Return the first log line from the number `since` on that contains `text`, waiting for it.
+
+        Raises `TimeoutError`.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
-            for line in self.logs():
+            for line in self.logs()[since:]:
                 if text in line:
                     return line
             left_s = deadline - time.monotonic()
@@ -164,6 +167,14 @@ class PyodideHost:
                 raise TimeoutError(f"No log line contains {text!r}. The host said:\n{self.tail()}")
             with self._changed:
                 self._changed.wait(min(left_s, 0.1))
+
+    def wait_for_state(self, is_so: Callable[[dict[str, Any]], bool]) -> None:
+        """Return once `is_so` of what `state` tells. Raises `TimeoutError`."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_so(state := self.state()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"The state never became what was waited for: {state}")
+            time.sleep(0.02)
 
     def tail(self, count: int = 40) -> str:
         """Return the last lines the host printed, as they came."""
@@ -187,6 +198,10 @@ class PyodideHost:
         Waits for the invocations that are alive to end, at most 30 s: until then they hold proxies of their own.
         """
         return int(httpx.get(f"{self.control_url}/__host/proxies", timeout=PATIENCE_S).json()["count"])
+
+    def unfinished_tasks(self) -> list[str]:
+        """Return the coroutines of tasks that have not ended once the invocations have: nothing will ever wake them."""
+        return list(httpx.get(f"{self.control_url}/__host/tasks", timeout=60.0).json()["of"])
 
     def _read(self, stream: Any, wrap: bool) -> None:
         for text in stream:

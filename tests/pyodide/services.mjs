@@ -31,7 +31,7 @@ function bound(methods) {
 /** A service without a method of its own. */
 export const service = () => bound({});
 
-/** `stores` maps a store's id to its secrets by name: `{value}`, `{error}` or `{never: true}`, and `delay_ms`. */
+/** `stores` maps a store's id to its secrets by name: `{value}`, `{error}`, `{never: true}`, or `{held: true}` until it is another. */
 export class SecretsStoreSecret {
   #calls = 0;
 
@@ -40,8 +40,8 @@ export class SecretsStoreSecret {
     const get = () => {
       this.#calls += 1;
       return io("SecretsStoreSecret", async () => {
+        while (stores[store]?.[name]?.held) await new Promise((resolve) => setTimeout(resolve, 10));
         const held = stores[store]?.[name];
-        if (held?.delay_ms) await new Promise((resolve) => setTimeout(resolve, held.delay_ms));
         if (held?.never) await new Promise(() => {});
         if (held?.error) throw new Error(held.error);
         if (held?.value === undefined) throw new Error(`Secret "${name}" not found`);

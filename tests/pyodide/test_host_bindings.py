@@ -127,7 +127,10 @@ def test_an_invocation_may_write_twenty_five_points(client: httpx.Client) -> Non
 
 
 def test_the_rate_limit_counts_by_key(client: httpx.Client) -> None:
-    assert [client.get("/limit?key=a").json() for _ in range(3)] == [True, True, False]
+    """Two a minute of the clock, which may end meanwhile: then two more pass."""
+    passed = [client.get("/limit?key=a").json() for _ in range(5)]
+    assert passed[:2] == [True, True]
+    assert False in passed
     assert client.get("/limit?key=b").json() is True
     assert refused(client.get("/limit_wrongly"), "'key' must be a string")
 
@@ -269,10 +272,7 @@ def test_an_alarm_fires_and_is_tried_again(bound: PyodideHost, client: httpx.Cli
 def test_a_due_alarm_fires_by_itself(make_host: Callable[..., PyodideHost]) -> None:
     with make_host("bound.py", bindings=BINDINGS | {"automatic_alarms": True}) as host:
         httpx.get(f"{host.url}/object?call=wake&name=soon&arg=50", timeout=PATIENCE_S)
-        deadline = time.monotonic() + 5
-        while "alarm" not in host.state()["bindings"]["KV"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        host.wait_for_state(lambda state: "alarm" in state["bindings"]["KV"])
 
 
 def test_sql_works_on_every_node(bound: PyodideHost, client: httpx.Client) -> None:

@@ -3,6 +3,9 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from typing import Any
 
 import httpx
 import pytest
@@ -26,15 +29,28 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+@contextmanager
+def an_owner(serving: PyodideHost, client: httpx.Client, upstream: Upstream) -> Iterator[None]:
+    """A request in the middle of its life, whose things lie where another can touch them."""
+    known = len(serving.logs())
+    params = {"url": f"{upstream.url}/echo", "then": f"{upstream.url}/gate"}
+    upstream.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        owner = pool.submit(client.post, "/hold", params=params, content=b"body")
+        try:
+            serving.wait_for_log("holding", since=known)
+            yield
+        finally:
+            upstream.gate.set()
+    assert owner.result().text == "held", "the owner is not harmed"
+
+
 @pytest.mark.parametrize("what", ["request body", "fetched body", "stream", "writer", "context"])
 def test_the_io_of_one_request_cannot_be_touched_by_another(
-    client: httpx.Client, pool: ThreadPoolExecutor, upstream: Upstream, what: str
+    serving: PyodideHost, client: httpx.Client, upstream: Upstream, what: str
 ) -> None:
-    owner = pool.submit(client.post, "/hold", params={"url": f"{upstream.url}/slow?s=0.3"}, content=b"body")
-    time.sleep(0.45)
-    other = client.get("/touch", params={"what": what})
-    assert REFUSED in other.text
-    assert owner.result().text == "held", "the owner is not harmed"
+    with an_owner(serving, client, upstream):
+        assert REFUSED in client.get("/touch", params={"what": what}).text
 
 
 @pytest.mark.parametrize("what", ["promise", "response"])
@@ -42,36 +58,34 @@ def test_what_one_request_waits_for_or_made_cannot_answer_another(
     serving: PyodideHost, client: httpx.Client, pool: ThreadPoolExecutor, upstream: Upstream, what: str
 ) -> None:
     known = len(serving.logs())
-    owner = pool.submit(client.post, "/hold", params={"url": f"{upstream.url}/slow?s=0.3"}, content=b"body")
-    time.sleep(0.45)
-    assert client.get("/touch", params={"what": what}).status_code == 500
-    assert owner.result().text == "held"
-    assert [line for line in serving.logs()[known:] if REFUSED in line]
+    with an_owner(serving, client, upstream):
+        touching = pool.submit(client.get, "/touch", params={"what": what})
+        serving.wait_for_log("touching", since=known)
+    assert touching.result().status_code == 500
+    serving.wait_for_log(REFUSED, since=known)
 
 
 def test_a_request_that_only_another_could_wake_is_cancelled_as_hung(
-    serving: PyodideHost, client: httpx.Client, pool: ThreadPoolExecutor
+    serving: PyodideHost, client: httpx.Client
 ) -> None:
-    waiting = pool.submit(client.get, "/wait_event")
-    assert waiting.result().status_code == 500
-    serving.wait_for_log(HUNG)
-    pool.submit(client.get, "/wait_event?timer")
-    client.get("/set_event")
+    known = len(serving.logs())
+    assert client.get("/wait_event").status_code == 500
+    serving.wait_for_log(HUNG, since=known)
+    client.get("/forget_event")
 
 
 def test_a_request_that_another_wakes_has_lost_its_own_io(
     serving: PyodideHost, client: httpx.Client, pool: ThreadPoolExecutor
 ) -> None:
+    known = len(serving.logs())
     waiting = pool.submit(client.get, "/wait_event?timer")
-    time.sleep(0.05)
     assert client.get("/set_event").text == "set"
     assert waiting.result().status_code == 500
 
     working = pool.submit(client.get, "/wait_and_work")
-    time.sleep(0.05)
     client.get("/set_event")
     assert working.result().status_code in {500, 599}
-    serving.wait_for_log(REFUSED)
+    serving.wait_for_log(REFUSED, since=known)
 
 
 def test_plain_data_is_shared_and_a_hundred_requests_interleave(client: httpx.Client) -> None:
@@ -82,21 +96,20 @@ def test_plain_data_is_shared_and_a_hundred_requests_interleave(client: httpx.Cl
 
 
 def test_a_handler_that_waits_for_nothing_is_cancelled(client: httpx.Client) -> None:
-    started = time.monotonic()
     assert client.get("/forever").status_code == 500
-    assert time.monotonic() - started < 2
 
 
 def test_the_response_does_not_wait_for_background_work(serving: PyodideHost, client: httpx.Client) -> None:
-    started = time.monotonic()
-    assert client.get("/background?s=0.4&key=patient").text == "answered"
-    assert time.monotonic() - started < 0.3
+    """It waits for what nobody does before there is an answer."""
+    assert client.get("/background?key=patient").text == "answered"
+    client.get("/release?key=patient")
     serving.wait_for_log("background done patient")
 
 
 def test_background_work_is_cut_when_its_time_is_over(serving: PyodideHost, client: httpx.Client) -> None:
-    client.get("/background?s=2.2&key=late")
-    serving.wait_for_log("waitUntil() tasks did not complete within the allowed time")
+    known = len(serving.logs())
+    client.get("/background?s=3.5&key=late")
+    serving.wait_for_log("waitUntil() tasks did not complete within the allowed time", since=known)
     time.sleep(1)
     assert "late" not in serving.state()["bindings"]["KV"]
 
@@ -108,9 +121,16 @@ def test_an_abandoned_task_dies_with_its_request(serving: PyodideHost, client: h
 
 
 def test_a_handler_whose_client_is_gone_goes_no_further(serving: PyodideHost, client: httpx.Client) -> None:
-    with pytest.raises(httpx.ReadTimeout):
-        client.get("/late", timeout=0.1)
-    time.sleep(0.6)
+    def is_there(state: dict[str, Any]) -> bool:
+        return any("/late" in invocation["what"] for invocation in state["invocations"])
+
+    connection = HTTPConnection("127.0.0.1", serving.ready["port"], timeout=PATIENCE_S)
+    connection.request("GET", "/late")
+    serving.wait_for_state(is_there)
+    connection.close()
+    serving.wait_for_state(lambda state: not is_there(state))
+    client.get("/release?key=late")
+    time.sleep(0.3)
     assert "late handler" not in serving.state()["bindings"]["KV"]
 
 
@@ -123,6 +143,15 @@ def test_six_connections_are_open_at_once_and_more_wait(client: httpx.Client, up
     answer = client.get("/connections", params={"url": f"{upstream.url}/meet?n=6", "n": 12, "read": 1})
     assert answer.json() == {"answers": 12}
     assert upstream.most_together == 6
+
+
+def test_answers_that_came_while_the_worker_was_busy_are_not_taken_for_unread(
+    client: httpx.Client, upstream: Upstream
+) -> None:
+    """All six at once, as after a moment in which the whole machine stood still."""
+    url = f"{upstream.url}/meet?n=6"
+    answer = client.get("/connections", params={"url": url, "n": 12, "read": 1, "busy": 1})
+    assert answer.json() == {"answers": 12}
 
 
 def test_bodies_nobody_reads_are_cancelled_rather_than_waited_for(
@@ -139,7 +168,4 @@ def test_subrequests_are_counted(client: httpx.Client, upstream: Upstream) -> No
 
 
 def test_all_invocations_end(serving: PyodideHost) -> None:
-    deadline = time.monotonic() + 5
-    while serving.state()["invocations"]:
-        assert time.monotonic() < deadline, serving.state()["invocations"]
-        time.sleep(0.05)
+    serving.wait_for_state(lambda state: not state["invocations"])

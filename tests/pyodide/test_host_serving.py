@@ -127,6 +127,7 @@ def test_a_chunk_that_is_a_python_object_breaks_the_stream(client: httpx.Client)
 def test_print_and_the_console_are_logged(serving: PyodideHost, client: httpx.Client) -> None:
     client.get("/print")
     assert serving.wait_for_log("printed") == "printed"
+    assert serving.wait_for_log("warned") == "warned 2"
     assert "warned 2" in serving.logs(level="warn")
 
 
@@ -170,7 +171,10 @@ def test_cryptography_is_work_and_not_io(client: httpx.Client) -> None:
         ({"url": "http://127.0.0.1:9/"}, "Error: Network connection lost."),
         ({"url": "{up}/reset"}, "Error: Network connection lost."),
         ({"url": "{up}/truncated"}, "Error: Network connection lost."),
-        ({"url": "{up}/slow?s=2", "timeout": "80"}, "TimeoutError: The operation was aborted due to timeout"),
+        (
+            {"url": "{up}/slow?s=20", "timeout": "80"},
+            "TimeoutError: The operation was aborted due to timeout",
+        ),
         ({"url": "no url"}, "TypeError: Invalid URL"),
         ({"url": "ftp://127.0.0.1/"}, "TypeError: Fetch API cannot load"),
         ({"url": "{up}/echo", "redirect": "error"}, "TypeError: Invalid redirect value"),

@@ -52,7 +52,7 @@ def test_secrets_of_the_store_work_as_plain_ones_do_and_are_read_once(
         made = client.post("/sessions", json={}, headers=BEARER)
         assert made.status_code == 201
         (session,) = host.state()["bindings"]["SESSION"].values()
-        assert session["alarm"] == pytest.approx((made.json()["created"] + 77) * 1000, abs=1500)
+        assert session["alarm"] == pytest.approx((made.json()["created"] + 77) * 1000, abs=30_000)
         key = f"otlp-{MARK}"
         collector.wait_for(lambda c: all(sent_keys(c, f"/v1/{s}") == {key} for s in ("traces", "metrics")))
         collector.wait_for(lambda c: reads(c).get("read") == len(SECRETS))
@@ -107,7 +107,7 @@ def test_a_secret_that_is_malformed_is_named_and_may_be_mended_in_the_store(
 
 
 def test_a_store_that_never_answers_holds_no_request_for_ever(tmp_path: Path) -> None:
-    source = source_with(tmp_path, timeout_seconds=0.3)
+    source = source_with(tmp_path, timeout_seconds=2)
     with (
         production_host(VARIABLES, bindings=bound(SECRETS), src=source) as host,
         httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
@@ -123,10 +123,15 @@ def test_first_requests_at_the_same_time_each_read_for_themselves() -> None:
     """A promise shared between them would be refused by the runtime."""
     with production_host(VARIABLES, bindings=bound(SECRETS)) as host:
         for name in SECRETS:
-            put(host, name, value=SECRETS[name], delay_ms=400)
+            put(host, name, held=True)
         with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: httpx.get(f"{host.url}/health", timeout=PATIENCE_S), range(4)))
-        assert [answer.status_code for answer in answers] == [200] * 4
+            asking = [pool.submit(httpx.get, f"{host.url}/health", timeout=PATIENCE_S) for _ in range(4)]
+            try:
+                eventually(lambda: max(calls(host).values()) == 4)
+            finally:
+                for name in SECRETS:
+                    put(host, name, value=SECRETS[name])
+        assert [answer.result().status_code for answer in asking] == [200] * 4
         asked = set(calls(host).values())
         assert httpx.get(f"{host.url}/health", timeout=PATIENCE_S).status_code == 200
         assert set(calls(host).values()) == asked

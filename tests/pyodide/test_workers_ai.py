@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append((self.path, body))
         prompt = body["messages"][-1]["content"]
         if prompt == "slow":
-            self.connection.settimeout(20)
+            self.connection.settimeout(60)
             if not self.connection.recv(1):
                 self.server.left.set()
             return
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", "100000")
         self.end_headers()
         try:
-            for _ in range(200):
+            for _ in range(600):
                 self.wfile.write(b" ")
                 time.sleep(0.1)
         except OSError:
@@ -91,17 +91,27 @@ def models() -> Iterator[Models]:
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def host(models: Models) -> Iterator[PyodideHost]:
+def host_of(models: Models, **more: str) -> PyodideHost:
     variables = {
         "API_KEYS": f"acme:{hashlib.sha256(KEY.encode()).hexdigest()}",
         "MODELS": {"llama": {"provider": "workers_ai", "model": MODEL}},
-        "UPSTREAM_TIMEOUT_SECONDS": "0.5",
-        "REQUEST_DEADLINE_SECONDS": "1",
         "RETRY_ATTEMPTS": "1",
+        **more,
     }
     bindings = declared_bindings() | {"ai": {"binding": "AI", "url": models.url}}
-    with production_host(variables, bindings=bindings) as running:
+    return production_host(variables, bindings=bindings)
+
+
+@pytest.fixture(scope="module")
+def host(models: Models) -> Iterator[PyodideHost]:
+    with host_of(models) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def impatient(models: Models) -> Iterator[PyodideHost]:
+    """For models that are late; with those that are not, a busy machine would be taken for one."""
+    with host_of(models, UPSTREAM_TIMEOUT_SECONDS="0.5", REQUEST_DEADLINE_SECONDS="1") as running:
         yield running
 
 
@@ -127,19 +137,18 @@ def test_its_stream_is_passed_on_in_the_callers_words(host: PyodideHost) -> None
     assert "".join(delta.get("content") or "" for delta in deltas) == "Hello"
 
 
-def test_a_model_that_is_late_is_told_to_stop(host: PyodideHost, models: Models) -> None:
-    started = time.monotonic()
-    answer = ask(host, "slow")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "upstream_timeout")
-    assert time.monotonic() - started < 10
-    assert models.left.wait(10)
-
-
-def test_a_model_that_dribbles_is_given_up_at_the_deadline(host: PyodideHost, models: Models) -> None:
+def test_a_model_that_is_late_is_told_to_stop(impatient: PyodideHost, models: Models) -> None:
     models.left.clear()
-    answer = ask(host, "dribble")
+    answer = ask(impatient, "slow")
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "upstream_timeout")
-    assert models.left.wait(10)
+    assert models.left.wait(PATIENCE_S)
+
+
+def test_a_model_that_dribbles_is_given_up_at_the_deadline(impatient: PyodideHost, models: Models) -> None:
+    models.left.clear()
+    answer = ask(impatient, "dribble")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "upstream_timeout")
+    assert models.left.wait(PATIENCE_S)
 
 
 @pytest.mark.parametrize("more", [{}, {"stream": True}], ids=["whole", "stream"])

@@ -15,6 +15,8 @@ class Upstream:
     def __init__(self) -> None:
         self.most_together = 0
         self.dropped = threading.Event()
+        self.gate = threading.Event()
+        """What `/gate` waits for."""
         self._together_now = 0
         self._changed = threading.Condition()
         upstream = self
@@ -70,13 +72,17 @@ class Upstream:
         time.sleep(float(query.get("s", "0.2")))
         self._answer(handler, b"slow")
 
+    def _gate(self, handler: BaseHTTPRequestHandler, query: dict[str, str], body: bytes) -> None:
+        self.gate.wait(60)
+        self._answer(handler, b"open")
+
     def _meet(self, handler: BaseHTTPRequestHandler, query: dict[str, str], body: bytes) -> None:
         """Answer once `n` have been here together, and after a while in which one more could come."""
         with self._changed:
             self._together_now += 1
             self.most_together = max(self.most_together, self._together_now)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self.most_together >= int(query["n"]), timeout=10)
+            self._changed.wait_for(lambda: self.most_together >= int(query["n"]), timeout=60)
         time.sleep(0.1)
         with self._changed:  # before the answer: whoever gets it may send the next
             self._together_now -= 1

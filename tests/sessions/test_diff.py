@@ -84,6 +84,7 @@ def test_it_is_never_longer_than_that_of_difflib(old: str, new: str) -> None:
         ("\n".join(map(str, range(100))), "\n".join(str(n) for n in range(100) if n % 30)),
         ("", "a\n"),
         ("a\n", ""),
+        ("a\r\nb\r\n", "a\r\nc\r\n"),
     ],
 )
 def test_patch_takes_it(tmp_path: Path, old: str, new: str) -> None:
@@ -128,3 +129,27 @@ def test_at_the_bound_the_diff_is_the_shortest() -> None:
     diff = unified_diff(old, new)
     assert (diff.added, diff.removed) == (0, MAX_EDITS)
     assert applied(old, diff.text) == new
+
+
+@given(LINES, LINES, st.integers(0, 3), st.integers(0, 3))
+def test_lines_that_are_repeated_are_counted(
+    around: list[str], within: list[str], once: int, again: int
+) -> None:
+    """What both begin with and what both end with may be the same lines."""
+
+    def text(times: int) -> str:
+        return "".join(f"{line}\n" for line in [*around, *within * times, *around])
+
+    assert applied(text(once), unified_diff(text(once), text(again)).text) == text(again)
+
+
+@pytest.mark.parametrize(("between", "hunks"), [(6, 1), (7, 2)])
+def test_changes_whose_contexts_touch_go_together(between: int, hunks: int) -> None:
+    old = ["first", *map(str, range(between)), "last"]
+    new = ["1st", *map(str, range(between)), "nth"]
+    diff = unified_diff("\n".join(old) + "\n", "\n".join(new) + "\n").text
+    assert (
+        diff.count("@@ -")
+        == hunks
+        == len(list(difflib.SequenceMatcher(None, old, new).get_grouped_opcodes(3)))
+    )

@@ -51,6 +51,8 @@ ANSWERS: dict[str, tuple[str, list[Block]]] = {
         "10. ```sh\n    run\n    ```\n11) ~~~\n    b\n    ~~~\n",
         [block("run\n", "shell"), block("b\n")],
     ),
+    "an end that stands too far in is none": ("```\nx\n    ```\ny\n```", [block("x\n    ```\ny\n")]),
+    "an end that stands a little in is one": ("```\nx\n   ```\ny\n", [block("x\n")]),
     "a mark before a fence ends nothing": ("```\n- ```\n```\n", [block("- ```\n")]),
     "a mark before a fence inside Markdown": (
         "```md\n- ```sh\n  run\n  ```\n- ```\n```\n",

@@ -167,3 +167,25 @@ def test_a_session_that_never_was_is_missing(name: str) -> None:
     service = SessionService("none", MemoryDatabase(), settings=SessionSettings(), clock=FakeClock())
     assert getattr(service, name)({"owner": "o", "ticket": "t", "key": ""}) == {"status": "missing"}
     assert service.expire() == 0
+
+
+def test_a_turn_in_progress_is_no_idleness() -> None:
+    clock, database = FakeClock(), MemoryDatabase()
+    settings = SessionSettings.from_environ({"SESSION_IDLE_SECONDS": 10, "REQUEST_DEADLINE_SECONDS": 100})
+    service = SessionService("s", database, settings=settings, clock=clock)
+    service.create({"owner": "o", "head": "head"})
+    begin(service)
+    clock.advance(60)
+    due_ms = service.expire()
+    assert due_ms > clock.now_ns() // 1_000_000
+    assert commit(service, 1)["status"] == "committed"
+    clock.advance(10)
+    assert service.expire() == 0
+    assert service.read({"owner": "o"})["status"] == "missing"
+
+
+def test_a_turn_of_another_number_is_not_stored() -> None:
+    service = opened()
+    begin(service)
+    assert commit(service, 2)["status"] == "lost"
+    assert commit(service, 1)["status"] == "committed"

@@ -15,6 +15,7 @@ from lumigate.catalog import DATA_POINT
 from slo.alertmanager import alertmanager_config
 from slo.analytics import since_sql, sql, windows_of
 from slo.build import GENERATED, Sources
+from slo.grafana import grafana_policies, grafana_rules
 from slo.model import Promise
 from slo.prometheus import promise_group, service_group
 from slo.rules import Alert
@@ -108,6 +109,22 @@ def test_grafanas_contact_points_and_policies_know_each_other() -> None:
     names = {point["name"] for point in points}
     assert {policies["receiver"], *(route["receiver"] for route in policies["routes"])} == names
     assert policies["routes"][0]["object_matchers"][0] == ["severity", "=", "page"]
+
+
+def test_a_page_of_a_service_that_was_brought_along_is_routed_as_a_page() -> None:
+    (policies,) = yaml.safe_load(grafana_policies(settings(), ["shop", "lumigate"]))["policies"]
+    assert policies["routes"][0]["object_matchers"][1] == ["service", "=~", "lumigate|shop"]
+
+
+def test_a_dollar_in_a_text_is_a_dollar_and_no_environment_variable() -> None:
+    """As Grafana reads provisioning files: `$$` is one, `$NAME` and `${NAME}` are looked up."""
+    one = promise(
+        description="Costs $0.05 or ${LESS}",
+        annotations={"advice": "{{ $labels.slo }} at {{ $value }}: pay $5"},
+    )
+    (page, *_) = yaml.safe_load(grafana_rules([group(one)], settings()))["groups"][0]["rules"]
+    assert page["annotations"]["description"].startswith("Costs $$0.05 or $${LESS}. Objective")
+    assert page["annotations"]["advice"] == "{{ .Labels.slo }} at {{ .Values.A.Value }}: pay $$5"
 
 
 # --- Analytics Engine
@@ -209,6 +226,13 @@ def test_availability_over_points_is_weighted_for_sampling() -> None:
             {"duration_ms": 301, "upstream_ms": 200},
         ),
         ("time-to-first-chunk", {"stream": 1, "ttfc_ms": 2560}, {"stream": 1, "ttfc_ms": 2561}),
+        (
+            "token-checks",
+            {"auth_reason": "ok", "auth_ms": 10},
+            {"auth_reason": "bad_signature", "auth_ms": 11},
+        ),
+        ("l1-hits", {"cache": "hit-l1", "l1_ms": 5}, {"cache": "hit-l1", "l1_ms": 5.1}),
+        ("provider-choice", {"attempts": 1, "route_ms": 10}, {"attempts": 2, "route_ms": 11}),
         ("cache-hits", {"model": "m", "cache": "hit-l2"}, {"model": "m", "cache": "miss"}),
         ("request-cost", {"model": "m", "cost_usd": 0.05}, {"model": "m", "cost_usd": 0.0501}),
         (

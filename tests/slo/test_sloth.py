@@ -11,7 +11,9 @@ import yaml
 from local.cli import main
 from slo.loading import load_promises
 from slo.model import Counted, RawRatio
+from slo.rules import Alert
 from slo.sloth import import_sloth
+from slo.sloth_names import sloth_identity
 from slo.yaml_lines import SpecError
 from tests.slo.examples import group
 from tests.slo.promtool import evaluate, expect, promtool, run
@@ -124,6 +126,41 @@ def test_records_bear_the_labels_that_sloth_puts_on_them(spec: Path, tmp_path: P
     assert found["slo:error_budget:ratio"] == common
 
 
+def test_names_that_openslo_cannot_have_are_kept_in_sloths_labels(spec: Path, tmp_path: Path) -> None:
+    """Or dashboards that were made for them would be empty."""
+    folder = tmp_path / "specs"
+    named = SPEC.replace('"myservice"', '"My_Service.v2"', 1).replace('"wifi"', '"Wifi.Office"')
+    spec.write_text(named)
+    assert main(["slo", "import", str(spec), "--out", str(folder)]) == 0
+    promises = {promise.name: promise for promise in load_promises(folder)}
+    assert sloth_identity(promises["wifi-office"]) == {
+        "sloth_id": "My_Service.v2-Wifi.Office",
+        "sloth_service": "My_Service.v2",
+        "sloth_slo": "Wifi.Office",
+    }
+    rules = group(promises["requests-latency"], names="sloth").rules
+    assert not any("/" in name for rule in rules if isinstance(rule, Alert) for name in rule.annotations)
+    assert promises["requests-latency"].service == "my-service-v2"
+
+
+def test_two_promises_that_would_share_a_file_are_refused(spec: Path) -> None:
+    """Several services in one file, each with an `availability`: none may be lost in silence."""
+    spec.write_text(SPEC + "---\n" + SPEC.replace('"myservice"', '"another"', 1))
+    with pytest.raises(SpecError) as raised:
+        import_sloth(spec)
+    assert len(raised.value.faults) == 3
+    assert "slos.0.name: another one comes as requests-availability.yaml as well" in raised.value.faults[0]
+
+
+def test_a_period_that_is_none_is_refused_before_anything_is_written(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["slo", "import", str(spec), "--out", str(tmp_path / "specs"), "--period", "a month"]
+    assert main(command) == 1
+    assert capsys.readouterr().err.startswith("--period: 'a month' is not a duration")
+    assert not (tmp_path / "specs").exists()
+
+
 def test_the_numbers_are_those_that_happened(spec: Path, tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     for name, text in import_sloth(spec).items():
@@ -190,6 +227,7 @@ def test_an_alerts_own_labels_and_annotations_come_along(spec: Path, tmp_path: P
             "objective: 101",
             r"sloth.yml:7: slos.0.objective: input should be less than 100",
         ),
+        ('name: "wifi"', 'name: "__"', r"sloth.yml:\d+: slos.2.name: '__' has no letter or digit"),
         ('version: "prometheus/v1"', "version: 2", r"sloth.yml:1: version: "),
         (
             'sum(rate(http_requests_total{job="myservice"}[{{.window}}]))',

@@ -53,7 +53,7 @@ def test_growth_that_was_on_its_way_is_counted_in_the_next_step(tmp_path: Path) 
     Target.seen.clear()
     Target.grows = True
     server = ThreadingHTTPServer(("127.0.0.1", 0), Target)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     ours = increases_of_query("increase(events_total[{{.window}}])", step=STEP, settle=SETTLE)
     rules = [
         {"record": f"{name}:increase", "expr": f"sum({expr}) or vector(0)"}

@@ -227,8 +227,8 @@ def test_analytics_engine_is_read_too(
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "t")
     assert main(["slo", "status", "--analytics-engine", url]) == Gate.OPEN
     output = capsys.readouterr().out
-    assert "note: l1-hits: the data point does not hold what it needs; ask Prometheus" in output
-    assert output.count("100.0000%") == 7
+    assert "note: deploys: the data point does not hold what it needs; ask Prometheus" in output
+    assert output.count("100.0000%") == 10
     with pytest.raises(SourceError, match="no number"):
         read_analytics_engine(
             serve(always((200, {"data": [{"bad_300": "x"}]}))),

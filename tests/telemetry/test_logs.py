@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, TraceFlags
 
 from tests.telemetry.fakes import NOON, Rig, make_rig
 
@@ -29,6 +31,39 @@ async def test_a_record_carries_its_span_and_the_clocks_time() -> None:
     assert second["spanId"] == f"{current.get_span_context().span_id:016x}"
     assert second["eventName"] == "event"
     assert int(second["observedTimeUnixNano"]) == NOON
+
+
+async def test_a_record_carries_the_ids_of_another_librarys_span_and_none_of_an_invalid_one() -> None:
+    rig = make_rig()
+    context = SpanContext(trace_id=5, span_id=6, is_remote=True, trace_flags=TraceFlags(1))
+    for span in (NonRecordingSpan(context), INVALID_SPAN):
+        rig.telemetry.logger("app").emit(body="x", span=span)
+    first, second = await exported(rig)
+    assert (first["traceId"], first["spanId"], first["flags"]) == (f"{5:032x}", f"{6:016x}", 1)
+    assert {"traceId", "spanId", "flags"}.isdisjoint(second)
+
+
+def test_a_record_of_text_leaves_no_cycle_for_the_garbage_collector() -> None:
+    """A collection costs more than all else of a record."""
+    rig = make_rig()
+    logger, span = rig.telemetry.logger("app"), rig.telemetry.tracer("t").start_span("s", parent=None)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            logger.emit(body="x", attributes={"k": "v"}, event_name="e", span=span)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+async def test_where_no_destination_takes_logs_the_logger_says_so() -> None:
+    rig = make_rig({"OTEL_LOGS_EXPORTER": "none"})
+    logger = rig.telemetry.logger("app")
+    assert not logger.enabled()
+    logger.emit(body="x")
+    assert await exported(rig) == []
+    assert make_rig().telemetry.logger("app").enabled()
 
 
 async def test_an_exception_becomes_attributes() -> None:

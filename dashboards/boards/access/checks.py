@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards import palette
-from dashboards.boards.access.queries import Q
+from dashboards.boards.access.queries import REFUSALS, Q
 from dashboards.boards.limits import Limits
 from dashboards.boards.onward import TO_EXPLORE, TO_POINTS
 from dashboards.panels import Sized, lines, states, table
@@ -73,12 +73,16 @@ def checks(limits: Limits) -> list[Sized]:
         ),
         table(
             "Refusals by code",
-            "Refused requests over the range by error code. Bad: one code outgrows the rest; a policy's code tells of "
-            "the policy, not of the caller.",
+            "Refused requests (4xx) over the range by error code. Bad: one code outgrows the rest; a policy's code "
+            "tells of the policy, not of the caller.",
             at_the_end(
                 "topk(15, "
                 + Q.grown(
-                    REQUEST_DURATION, unless(ERROR_TYPE, ""), by=(ERROR_TYPE, HTTP_STATUS), part="_count"
+                    REQUEST_DURATION,
+                    unless(ERROR_TYPE, ""),
+                    where(HTTP_STATUS, *REFUSALS),
+                    by=(ERROR_TYPE, HTTP_STATUS),
+                    part="_count",
                 )
                 + " > 0)"
             ),

@@ -25,12 +25,12 @@ def numbers(limits: Limits) -> list[Sized]:
     return [
         stat(
             "Hit rate",
-            "Answers from the cache (fresh, stale or near) among the requests that asked it. Bad: under a third with "
-            "many repeated questions, or a sudden fall: a deploy changed the keys.",
+            "Answers from the cache (fresh, stale or near) among the requests that asked it. Bad: below "
+            f"{limits.target('cache-hits'):.0%}, what is promised, or a sudden fall: a deploy changed the keys.",
             prom(ratio(at_least_zero(served), asked)),
             unit="percentunit",
-            warning=0.3,
-            bad=0.1,
+            warning=limits.target("cache-hits"),
+            bad=round(1 - 3 * limits.budget("cache-hits"), 9),  # a burn that is a ticket
             falling=True,
             nothing="nobody asks",
             links=limits.links("cache-hits"),

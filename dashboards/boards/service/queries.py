@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dashboards.promql import Prom
-from lumigate.catalog import HTTP_ROUTE
+from dashboards.promql import Condition, Prom, unless
+from lumigate.catalog import HTTP_ROUTE, PROBES
 from lumigate.exposition.names import prometheus_label
 
 Q: Final = Prom({"route": HTTP_ROUTE})
+EVERYWHERE: Final = Prom()
+"""Whatever route is chosen: for what is compared with metrics that know no route."""
+SERVED: Final[Condition] = unless(HTTP_ROUTE, *sorted(PROBES))
+"""Not probes and scrapes: on a quiet service these are most requests, fast and never failing."""
 QUANTILES: Final = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
 FAILED: Final = ("error", "upstream_error", "truncated")
 """Outcomes that are failures of ours or of a provider."""

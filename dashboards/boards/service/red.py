@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.boards.limits import Limits
 from dashboards.boards.onward import TO_ACCESS, TO_EXPLORE, TO_POINTS
-from dashboards.boards.service.queries import FAILED, QUANTILES, Q, tidy
+from dashboards.boards.service.queries import FAILED, QUANTILES, SERVED, Q, tidy
 from dashboards.panels import Sized, heatmap, lines, stat, table
 from dashboards.promql import at_least_zero, legend, ratio, unless, where
 from dashboards.targets import at_the_end, prom
@@ -14,8 +14,8 @@ _ROUTES = sorted(value for value in HTTP_ROUTE.values or () if value)
 
 
 def red(limits: Limits) -> list[Sized]:
-    failed = Q.rate(OUTCOMES, where(OUTCOME, *FAILED))
-    accepted = Q.rate(OUTCOMES, unless(OUTCOME, "refused", "client_abort"))
+    failed = Q.rate(OUTCOMES, where(OUTCOME, *FAILED), SERVED)
+    accepted = Q.rate(OUTCOMES, unless(OUTCOME, "refused", "client_abort"), SERVED)
     by_code = (ERROR_TYPE, HTTP_STATUS)
     errors = Q.grown(REQUEST_DURATION, unless(ERROR_TYPE, ""), by=by_code, part="_count")
     return [
@@ -43,8 +43,9 @@ def red(limits: Limits) -> list[Sized]:
         ),
         stat(
             "Slowest 5 % take",
-            "95th percentile of the time to the last byte. Bad: above what your users wait for; streams count whole.",
-            prom(Q.quantile(0.95, REQUEST_DURATION), exemplar=True),
+            "95th percentile of the time to the last byte; streams count whole, health probes and scrapes do not. "
+            "Bad: above what your users wait for.",
+            prom(Q.quantile(0.95, REQUEST_DURATION, SERVED), exemplar=True),
             unit="s",
             warning=5,
             bad=10,
@@ -122,17 +123,19 @@ def time() -> list[Sized]:
     return [
         lines(
             "Time to the last byte",
-            "Median, 95th and 99th percentile, streams included; dots are traces. Bad: the 99th drifts from the "
-            "median (a slow provider, retries), or all three rise together (us, or the platform).",
-            *(prom(Q.quantile(q, REQUEST_DURATION), name, exemplar=True) for q, name in QUANTILES),
+            "Median, 95th and 99th percentile, streams included, health probes and scrapes not; dots are traces. Bad: "
+            "the 99th drifts from the median (a slow provider, retries), or all three rise together (us, or the "
+            "platform).",
+            *(prom(Q.quantile(q, REQUEST_DURATION, SERVED), name, exemplar=True) for q, name in QUANTILES),
             unit="s",
             colours=[name for _, name in QUANTILES],
             links=TO_EXPLORE,
         ),
         heatmap(
             "Where the time lies",
-            "Requests by duration. Bad: a second band above the usual one, which an average would hide.",
-            prom(Q.buckets(REQUEST_DURATION), "{{le}}", exemplar=True),
+            "Requests by duration, health probes and scrapes left out. Bad: a second band above the usual one, which "
+            "an average would hide.",
+            prom(Q.buckets(REQUEST_DURATION, SERVED), "{{le}}", exemplar=True),
             unit="s",
             links=TO_EXPLORE,
         ),

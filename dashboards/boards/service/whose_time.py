@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dashboards.boards.limits import Limits
 from dashboards.boards.onward import TO_CACHE, TO_MODELS, TO_TELEMETRY
-from dashboards.boards.service.queries import QUANTILES, Q
+from dashboards.boards.service.queries import EVERYWHERE, QUANTILES, Q
 from dashboards.panels import Sized, lines
-from dashboards.promql import ratio, where
+from dashboards.promql import ratio
 from dashboards.targets import prom
 from lumigate.catalog import (
+    CACHE_OUTCOMES,
     GATEWAY_OVERHEAD,
     LLM_DURATION,
-    OUTCOME,
-    OUTCOMES,
     REQUEST_DURATION,
     TELEMETRY_OVERHEAD,
 )
@@ -56,10 +55,10 @@ def whose_time(limits: Limits) -> list[Sized]:
         ),
         lines(
             "Model calls a request",
-            "Provider calls for each request that was answered. Bad: above 1 and rising (retries, fallbacks); below 1 "
-            "is the cache at work.",
+            "Provider calls for each request that asks for a model, on all routes. Bad: above 1 and rising (retries, "
+            "fallbacks); below 1 is the cache at work.",
             prom(
-                ratio(Q.rate(LLM_DURATION, part="_count"), Q.rate(OUTCOMES, where(OUTCOME, "complete"))),
+                ratio(Q.rate(LLM_DURATION, part="_count"), EVERYWHERE.rate(CACHE_OUTCOMES)),
                 "calls",
             ),
             unit="short",

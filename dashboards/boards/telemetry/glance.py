@@ -24,7 +24,7 @@ def numbers(limits: Limits) -> list[Sized]:
             "Heartbeats, 5 min",
             "Cron runs that came through the whole path in five minutes: one a minute. Bad: 0: the worker, the cron "
             "trigger, the shard or the scrape is broken.",
-            prom(f"max(changes({Q.series(HEARTBEAT)}[5m]))"),
+            prom(at_least_zero(f"max(changes({Q.series(HEARTBEAT)}[5m]))")),
             unit="short",
             warning=4,
             bad=1,
@@ -49,7 +49,7 @@ def numbers(limits: Limits) -> list[Sized]:
             "down; see the breakers.",
             prom(
                 ratio(
-                    at_least_zero(Q.rate(own.EXPORT_REQUESTS, unless(RESULT, "ok"))),
+                    at_least_zero(Q.rate(own.EXPORT_REQUESTS, unless(RESULT, "ok", "partial"))),
                     Q.rate(own.EXPORT_REQUESTS),
                 )
             ),

@@ -75,7 +75,10 @@ def shard(limits: Limits) -> list[Sized]:
             "Age of what was scraped",
             "Seconds since the last scrape that came through. Bad: more than twice the scrape interval: the gateway "
             "or its token is wrong.",
-            prom(f"time() - max by (job) (timestamp({Q.series(HEARTBEAT)}))", "{{job}}"),
+            # a subquery: what was scraped more than five minutes ago is no sample of now
+            prom(
+                f"time() - max by (job) (max_over_time(timestamp({Q.series(HEARTBEAT)})[1h:15s]))", "{{job}}"
+            ),
             unit="s",
             colours=None,
             warning=60,

@@ -18,6 +18,7 @@ from lumigate.api.admin_keys import shown
 from lumigate.api.sessions import NO_STORE, counted
 from lumigate.auth.api_keys import ApiKeys
 from lumigate.auth.key_store import PREFIX, KeyRecord
+from lumigate.auth.tokens import tenant_name
 from lumigate.cache.key import SHARED, namespace_of
 from lumigate.cache.purge import Purger
 from lumigate.cache.tiers import TieredCache
@@ -128,4 +129,4 @@ def _named(scope: Scope) -> tuple[str, str, int]:
     cursor = query.get("cursor", ["0"])[-1]
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
         raise InvalidRequest("is none that was given out", param="cursor")
-    return tenant, subject, int(cursor)
+    return tenant_name(tenant), subject, int(cursor)

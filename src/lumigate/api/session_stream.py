@@ -12,10 +12,10 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
-from lumigate import strict_json
 from lumigate.errors import InternalError, LumigateError, UpstreamBadAnswer
 from lumigate.http.sse import event_data, split_events
 from lumigate.http.types import Response
+from lumigate.llm.provider import BadAnswer, event_document
 from lumigate.scope import Scope
 from lumigate.sessions.documents import Said
 from lumigate.sessions.errors import TurnLost
@@ -80,8 +80,12 @@ class SessionStream:
         return _event({"type": "message", **content}) + _DONE
 
     def _pass_on(self, event: bytes) -> bytes:
-        document = strict_json.load_object(event_data(event))
-        if document is None:  # the mark at the end, or a comment
+        try:
+            document = None if event_data(event).strip() == b"[DONE]" else event_document(event)
+        except BadAnswer as error:
+            self._failed = True
+            return _event(UpstreamBadAnswer("the model", str(error)).to_body(self._scope.trace_id))
+        if document is None:
             return b""
         if "error" in document:
             self._failed = True

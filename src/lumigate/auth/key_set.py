@@ -13,6 +13,7 @@ keys at all, else with the ration. A broken answer leaves the old keys in force.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from contextlib import suppress
 
@@ -119,7 +120,7 @@ class KeySet:
             await self._fetch(scope, Context())
 
     async def _fetch(self, scope: Scope, context: Context) -> None:
-        self._tried_s = _now_s(scope)
+        tried_before_s, self._tried_s = self._tried_s, _now_s(scope)
         self._fetching_until_s = self._tried_s + FETCH_LEASE_SECONDS
         span = scope.tracer.start_span("auth.keys.fetch", kind=SpanKind.CLIENT, context=context)
         result = ""  # stays so when the fetch is cut off: that says nothing about the issuer
@@ -129,6 +130,9 @@ class KeySet:
         except KeySetError as error:
             result = error.result
             fail_span(span, error)
+            raise
+        except asyncio.CancelledError:
+            self._tried_s = tried_before_s  # whoever comes next need not wait for a client that left
             raise
         else:
             # One assignment: a request that reads in between sees the old set or the new one.

@@ -22,7 +22,7 @@ TTL_HEADER = "x-lumigate-cache-ttl"
 TAG_HEADER = "x-lumigate-cache-tag"
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 _RUN_THERE = ("web_search_options", "plugins", "mcp_servers")
-"""Parameters by which a provider acts while it answers, with no tool on the list: OpenAI's, OpenRouter's, Anthropic's."""
+"""Parameters by which a provider acts while it answers, with no tool on the list."""
 _DEFAULT_TEMPERATURE = 1.0
 """What a request that names none is answered with, at OpenAI and Anthropic alike."""
 

@@ -33,4 +33,7 @@ DATA_POINT: tuple[PointColumn, ...] = (
         column="double10", name="response_bytes", description="Size of the answer's body.", unit="By"
     ),
     PointColumn(column="double11", name="stream", description="1 if the answer was a stream."),
+    PointColumn(column="double12", name="auth_ms", description="Checking the token or key.", unit="ms"),
+    PointColumn(column="double13", name="l1_ms", description="Finding a hit in memory.", unit="ms"),
+    PointColumn(column="double14", name="route_ms", description="Choosing a provider.", unit="ms"),
 )

@@ -28,6 +28,9 @@ WIDE_EVENT: tuple[EventField, ...] = (
     EventField(name="duration_ms", description="Arrival to last byte.", type=float, unit="ms"),
     EventField(name="upstream_ms", description="Waiting for providers.", type=float, unit="ms"),
     EventField(name="ttfc_ms", description="Provider call to its first event.", type=float, unit="ms"),
+    EventField(name="auth_ms", description="Checking the token or key.", type=float, unit="ms"),
+    EventField(name="l1_ms", description="Finding a hit in memory.", type=float, unit="ms"),
+    EventField(name="route_ms", description="Choosing a provider.", type=float, unit="ms"),
     EventField(name="auth_method", description="bearer, api_key or none."),
     EventField(name="auth_reason", description="ok, or why not."),
     EventField(name="cache", description="What the cache said, as in the header x-lumigate-cache."),
@@ -69,8 +72,8 @@ WIDE_EVENT_ATTRIBUTES: tuple[str, ...] = tuple(
 """The fields that are attributes of the log record. It has places of its own for the others."""
 REQUEST_EVENT = LogEvent(
     name="lumigate.request",
-    description="The wide event of a request. Its attributes are the fields [below](#the-wide-event) that have a value, "
-    "by the same names; `time`, `trace_id` and `span_id` are the record's own.",
+    description="The wide event of a request. Its attributes are the fields [below](#the-wide-event) that have a "
+    "value, by the same names; `time`, `trace_id` and `span_id` are the record's own.",
 )
 CRON_EVENT = LogEvent(name="lumigate.cron", description="The wide event of a cron run, likewise.")
 IMPORT_FAILURE_EVENT = LogEvent(

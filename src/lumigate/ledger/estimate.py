@@ -40,6 +40,7 @@ def estimate(
         # Without a cap it is a guess, and must not keep out for ever what would fit.
         limit = limits.tokens_per_minute
         counted = output if limit is None else max(0, min(output, limit - prompt))
-    bounds = sorted(0.0 if p is None else p.bound_usd(_SAFETY * prompt, output) for p in prices)
+    tier = chat.service_tier
+    bounds = sorted(0.0 if p is None else p.bound_usd(_SAFETY * prompt, output, tier) for p in prices)
     usd = sum(bounds[-2:]) if hedged else max(bounds, default=0.0)
     return Ask(tokens=prompt + counted, nano_usd=nano_usd_at_most(usd))

@@ -97,6 +97,12 @@ class ChatRequest:
         return answers if type(answers) is int and answers > 0 else 1
 
     @property
+    def service_tier(self) -> str:
+        """The one that is asked for; each may have prices of its own."""
+        tier = self.body.get("service_tier")
+        return tier if isinstance(tier, str) else ""
+
+    @property
     def prompt_tokens_estimate(self) -> int:
         """A rough count of what goes in (`lumigate.llm.prompt_size`)."""
         if self.untranslatable is not None and self.native is not None:

@@ -36,7 +36,6 @@ from lumigate.scope import Scope
 from lumigate.telemetry.retry import retry_after_ns
 
 FIRST_BACKOFF_SECONDS = 0.25
-LONGEST_BACKOFF_SECONDS = 4.0
 LONGEST_PATIENCE_SECONDS = 5.0
 """A `Retry-After` beyond it is passed on to the caller, or to the next candidate, rather than waited for."""
 _LEAST_SECONDS = 0.05
@@ -73,16 +72,20 @@ class Dispatcher:
         deadline_ns = scope.clock.now_ns() + int(self._settings.request_deadline_seconds * 1e9)
         failures = _Failures()
         work = _Work(self._settings, self._router, scope, chat, attempt, deadline_ns, failures)
-        if self._settings.hedge_after_ms is not None and len(targets) > 1:
-            won = await work.hedge(targets[0], targets[1], self._settings.hedge_after_ms / 1e3)
-            if won is not None:
-                return won[0]
-            targets = targets[2:]
-        for number, target in enumerate(targets):
-            won = await work.ask(target, is_last=number == len(targets) - 1)
-            if won is not None:
-                return won[0]
-        raise failures.verdict()
+        try:
+            if self._settings.hedge_after_ms is not None and len(targets) > 1:
+                won = await work.hedge(targets[0], targets[1], self._settings.hedge_after_ms / 1e3)
+                if won is not None:
+                    return won[0]
+                targets = targets[2:]
+            for number, target in enumerate(targets):
+                won = await work.ask(target, is_last=number == len(targets) - 1)
+                if won is not None:
+                    return won[0]
+            raise failures.verdict()
+        finally:
+            # An error knows the frames that it passed through: what these still knew of it would hold the request.
+            failures.upstream = failures.unsupported = None
 
 
 class _Work[T]:
@@ -187,7 +190,7 @@ class _Work[T]:
         asked = retry_after_seconds(error.headers.get("retry-after"), self._scope.clock.now_ns())
         if asked is not None:
             return asked
-        ceiling = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * (1 << attempt))
+        ceiling = FIRST_BACKOFF_SECONDS * (1 << attempt)
         draw: float = int.from_bytes(self._scope.ports.entropy.random_bytes(4)) / 2**32
         return ceiling * draw
 
@@ -237,6 +240,8 @@ class _Work[T]:
                     await asyncio.wait([task])
                     if (call := race.latest(target)) is not None:
                         call.lose()
+                if not task.cancelled():
+                    task.exception()  # looked at: of two that fail at once, the event loop would report one as lost
 
 
 class _Race:

@@ -77,10 +77,16 @@ class Prices:
             + thought * rates.reasoning
         ) / 1e6
 
-    def bound_usd(self, input_tokens: int, output_tokens: int) -> float:
-        """What a request of that size costs at most, if nothing of it is cached."""
-        rates = self.rates(input_tokens)
-        return (input_tokens * max(rates.input, rates.written) + output_tokens * rates.output) / 1e6
+    def bound_usd(self, input_tokens: int, output_tokens: int, service_tier: str = "") -> float:
+        """What a request of that size costs at most, if nothing of it is cached, with the tier that it asks for."""
+        return max(
+            (
+                input_tokens * max(rates.input, rates.written)
+                + output_tokens * max(rates.output, rates.reasoning)
+            )
+            / 1e6
+            for rates in (self.rates(input_tokens), self.rates(input_tokens, service_tier))
+        )
 
 
 def prices_of(route: ModelRoute) -> Prices | None:

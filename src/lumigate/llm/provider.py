@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from lumigate import strict_json
 from lumigate.config import ModelRoute, ProviderAccess
 from lumigate.errors import UnsupportedByProvider
+from lumigate.http.sse import event_data
 from lumigate.llm.chat import ChatRequest
 
 MAX_MESSAGE_CHARS = 1000
@@ -61,7 +63,10 @@ class BadAnswer(Exception):
 
 
 class EventReader(Protocol):
-    """Reads one stream. What it gives depends on the events, never on how they were cut into blocks."""
+    """Reads one stream. What it gives depends on the events, never on how they were cut into blocks.
+
+    Raises `BadAnswer` for an event that it has to read and cannot: what was said in it would be lost.
+    """
 
     def read_events(self, block: bytes) -> tuple[bytes, bool]:
         """Learn from whole events: the canonical events to pass on, and whether they end the stream."""
@@ -149,6 +154,18 @@ def refuse_unknown(access: ProviderAccess, body: Mapping[str, Any], known: froze
 def count(value: Any) -> int | None:
     """A number of tokens, if that is what it is."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+
+
+def event_document(event: bytes) -> dict[str, Any] | None:
+    """The object that an event of a stream holds, None for one that holds none. Raises `BadAnswer`."""
+    data = event_data(event)
+    if not data:
+        return None
+    try:
+        document = strict_json.loads(data)
+    except strict_json.JsonError:
+        raise BadAnswer("an event of the stream cannot be read") from None
+    return document if isinstance(document, dict) else None
 
 
 def text(value: Any) -> str:

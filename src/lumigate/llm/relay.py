@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+from lumigate import strict_json
 from lumigate.errors import (
     InternalError,
     LumigateError,
@@ -22,6 +23,7 @@ from lumigate.http.sse import EventSplitter, EventTooLarge, event_data, split_ev
 from lumigate.llm.call import ModelCall
 from lumigate.llm.dialects import Outlet
 from lumigate.llm.dialects.openai import OpenAIOutlet
+from lumigate.llm.provider import BadAnswer
 from lumigate.ports import FetchError, FetchResponse
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -69,12 +71,12 @@ class StreamRelay:
         try:
             while not self._first and not self._done:
                 chunk = await anext(self._chunks, None)
-                if chunk is None:
+                if chunk is None and not (chunk := self._missing_end()):
                     break
                 self._first = self._pass_on(chunk)
                 if not self._first and self._call.is_late():
                     raise FetchError("timeout", "bytes, and no event")
-        except (FetchError, EventTooLarge) as error:
+        except (FetchError, EventTooLarge, BadAnswer) as error:
             raise self._call.fail(self._failure(error)) from None
         except Exception as error:
             self._call.defect(error)
@@ -92,7 +94,10 @@ class StreamRelay:
                 yield self._first
             if self._done:
                 self._scope.ports.background(self._drain(chunks))
-            while not self._done and (chunk := await anext(chunks, None)) is not None:
+            while not self._done:
+                chunk = await anext(chunks, None)
+                if chunk is None and not (chunk := self._missing_end()):
+                    break
                 if passed := self._pass_on(chunk):
                     yield passed
                 if self._done:
@@ -144,6 +149,11 @@ class StreamRelay:
         self._keep(passed)
         return passed
 
+    def _missing_end(self) -> bytes:
+        """The blank line that a closed stream has left out after its last event, if that is whole without it."""
+        data = event_data(self._splitter.rest)
+        return b"\n\n" if data.strip() == b"[DONE]" or strict_json.load_object(data) is not None else b""
+
     def _keep(self, passed: bytes) -> None:
         self._room -= len(passed)
         if self._room >= 0:
@@ -192,6 +202,8 @@ class StreamRelay:
         name = self._call.target.access.name
         if isinstance(error, EventTooLarge):
             return UpstreamBadAnswer(name, "an event is too large")
+        if isinstance(error, BadAnswer):
+            return UpstreamBadAnswer(name, str(error))
         if isinstance(error, FetchError):
             timed_out = error.reason == "timeout"
             return (

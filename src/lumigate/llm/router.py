@@ -157,6 +157,7 @@ class Router:
                     for name in failing.values():
                         scope.instruments.llm_passed_over.add(1, {"gen_ai.provider.name": name})
             scope.instruments.route_duration.record(step.seconds, {}, span=step.span)
+            scope.facts.route_ns = round(step.seconds * 1e9)
         # With one left that is healthy, the failing stay out of it; with none, the first of them is the last resort.
         return up or down[:1]
 
@@ -177,7 +178,8 @@ class Router:
             return targets
         prompt = chat.prompt_tokens_estimate
         bounds = [
-            0.0 if t.prices is None else t.prices.bound_usd(prompt, t.answer_tokens(chat)) for t in targets
+            0.0 if t.prices is None else t.prices.bound_usd(prompt, t.answer_tokens(chat), chat.service_tier)
+            for t in targets
         ]
         within = [t for t, bound_usd in zip(targets, bounds, strict=True) if bound_usd <= ceiling_usd]
         if not within:

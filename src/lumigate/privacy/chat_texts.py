@@ -1,8 +1,9 @@
 """Where a chat body and an answer hold text, and the same body with other text there. Nothing else is touched.
 
-Texts are the string contents and text parts of messages, refusals, thoughts, a predicted output, what says who the
-end user is, and the arguments of tool and function calls, which are JSON. A body is not changed: what changes is
-copied, what does not is shared. A thing of an unexpected shape is passed over; validation is not done here.
+Texts are the string contents and text parts of messages, who says them, refusals, thoughts, a predicted output, the
+inputs of embeddings, what says who the end user is, and the arguments of tool and function calls, which are JSON. A
+body is not changed: what changes is copied, what does not is shared. A thing of an unexpected shape is passed over;
+validation is not done here.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ type Rewrite = Callable[[str], str | None]
 """From a text to the one in its place; None keeps it."""
 
 
-def map_texts(body: Mapping[str, Any], *, plain: Rewrite, arguments: Rewrite) -> Mapping[str, Any]:
-    """A request's body with its texts rewritten."""
-    walk = _Walk(plain, arguments)
+def map_texts(
+    body: Mapping[str, Any], *, plain: Rewrite, arguments: Rewrite, names: Rewrite
+) -> Mapping[str, Any]:
+    """A request's body with its texts rewritten. `names`: of who says a message, where not every sign may be."""
+    walk = _Walk(plain, arguments, names)
     changed: Mapping[str, Any] = walk.members(
         body,
         {
             "messages": walk.messages,
+            "input": walk.inputs,
             "prediction": walk.message,
             "metadata": walk.values,
             **dict.fromkeys(_ABOUT_THE_USER, walk.text),
@@ -44,20 +48,26 @@ def map_answer_texts(answer: Mapping[str, Any], *, plain: Rewrite, arguments: Re
 
 
 class _Walk:
-    __slots__ = ("_arguments", "_plain")
+    __slots__ = ("_arguments", "_names", "_plain")
 
-    def __init__(self, plain: Rewrite, arguments: Rewrite) -> None:
+    def __init__(self, plain: Rewrite, arguments: Rewrite, names: Rewrite | None = None) -> None:
         self._plain = plain
         self._arguments = arguments
+        self._names = names or plain
 
     def messages(self, value: Any) -> Any:
         return self.each(value, self.message)
+
+    def inputs(self, value: Any) -> Any:
+        """What an embedding is asked of: one text or several; token ids are no texts."""
+        return self.each(value, self.text) if isinstance(value, list) else self.text(value)
 
     def message(self, value: Any) -> Any:
         return self.members(
             value,
             {
                 "content": self._content,
+                "name": self._name,
                 "refusal": self.text,
                 "reasoning_content": self.text,
                 "reasoning": self.text,
@@ -65,6 +75,9 @@ class _Walk:
                 "function_call": self._function,
             },
         )
+
+    def _name(self, value: Any) -> Any:
+        return _rewritten(value, self._names)
 
     def _content(self, value: Any) -> Any:
         return self.each(value, self._part) if isinstance(value, list) else self.text(value)

@@ -17,8 +17,7 @@ from lumigate.http.sse import event_data, split_events
 from lumigate.llm.chat import EMBEDDINGS, ChatRequest
 from lumigate.llm.dialects import Outlet, Writer
 from lumigate.privacy.answers import ChunkRestorer, restore_answer
-from lumigate.privacy.detect import detect
-from lumigate.privacy.mask import AnswerPolicy, Policy, Redaction, mask, redact_chat
+from lumigate.privacy.mask import AnswerPolicy, Policy, Redaction, redact_chat
 from lumigate.privacy.masking import MaskingWriter
 from lumigate.privacy.tokens import TokenTable
 from lumigate.scope import Scope
@@ -65,22 +64,9 @@ class PrivacyGuard:
         return writer
 
     def _redact(self, chat: ChatRequest) -> Redaction:
-        if chat.operation != EMBEDDINGS:
-            return redact_chat(chat.body, self._policy)
         # An embedding has no answer to put values back into, so tokens would be marks.
-        blocked = self._policy is Policy.BLOCK
-        texts = chat.body.get("input")
-        listed = texts if isinstance(texts, list) else [texts]
-        findings = [finding for text in listed if isinstance(text, str) for finding in detect(text)]
-        counts = {kind: sum(f.kind is kind for f in findings) for kind in {f.kind for f in findings}}
-        masked = [mask(text) if isinstance(text, str) else text for text in listed]
-        body = {**chat.body, "input": masked if isinstance(texts, list) else masked[0]}
-        return Redaction(
-            body=chat.body if blocked else body,
-            counts=counts,
-            blocked=blocked and bool(counts),
-            tokens=TokenTable(),
-        )
+        as_marks = chat.operation == EMBEDDINGS and self._policy is Policy.TOKENS
+        return redact_chat(chat.body, Policy.MASK if as_marks else self._policy)
 
 
 class RestoringDialect:

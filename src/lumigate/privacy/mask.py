@@ -77,21 +77,24 @@ def replace(text: str, findings: Sequence[Finding], put: Put) -> str:
 
 
 def redact_chat(body: Mapping[str, Any], policy: Policy) -> Redaction:
-    """OpenAI's chat body under a policy. The given one is not changed; what has no findings is shared with it."""
+    """OpenAI's body of a request under a policy. The given one is not changed; what is clean is shared with it."""
     tokens = TokenTable()
     counts: Counter[Kind] = Counter()
     if policy is Policy.OFF:
         return Redaction(body=body, counts={}, blocked=False, tokens=tokens)
     if policy is Policy.TOKENS:
-        map_texts(body, plain=tokens.reserve, arguments=tokens.reserve)
+        map_texts(body, plain=tokens.reserve, arguments=tokens.reserve, names=tokens.reserve)
 
     def put(finding: Finding, value: str) -> str:
         return tokens.token(finding.kind, value) if policy is Policy.TOKENS else mark(finding)
 
-    def in_plain(text: str) -> str:
+    def in_plain(text: str, put: Put = put) -> str:
         findings = detect(text)
         counts.update(finding.kind for finding in findings)
         return replace(text, findings, put)
+
+    def in_name(text: str) -> str:
+        return in_plain(text, mark)  # OpenAI takes no angle brackets there
 
     def in_arguments(text: str) -> str:
         written = json_text.written_out(text)
@@ -103,7 +106,7 @@ def redact_chat(body: Mapping[str, Any], policy: Policy) -> Redaction:
         counts.update(finding.kind for finding in findings)
         return _replace_in_json(written, findings, put)
 
-    redacted = map_texts(body, plain=in_plain, arguments=in_arguments)
+    redacted = map_texts(body, plain=in_plain, arguments=in_arguments, names=in_name)
     if policy is Policy.BLOCK:
         return Redaction(body=body, counts=dict(counts), blocked=bool(counts), tokens=tokens)
     return Redaction(body=redacted, counts=dict(counts), blocked=False, tokens=tokens)

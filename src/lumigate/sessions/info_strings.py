@@ -45,7 +45,7 @@ def read_info(info: str) -> tuple[str, str]:
         file = file or (named if _FILE.fullmatch(named) else "")
     elif not file and len(words) > 1 and _FILE.fullmatch(words[1]):
         file = words[1]
-    if _FILE.fullmatch(first) and first.lower() not in _ALIASES:  # the file alone
+    if _FILE.fullmatch(first):  # the file alone
         file, first = file or first, ""
     language = usual_language(first) if _LANGUAGE.fullmatch(first) else ""
     return language or language_of_file(file), file

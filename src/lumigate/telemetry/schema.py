@@ -70,7 +70,7 @@ class LogEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventField:
-    """A field of the wide event, the one JSON line a request leaves on the console."""
+    """A field of the wide event: of one JSON line a request on the console, and of its log record."""
 
     name: str
     description: str

@@ -158,3 +158,14 @@ async def test_a_fetch_that_was_cut_off_is_not_counted_as_a_good_one(rig: Rig) -
     with pytest.raises(asyncio.CancelledError):
         await task
     assert rig.around.observed.total("lumigate.key_set.fetches", lumigate__key_set__result="ok") == 0
+
+
+async def test_a_fetch_that_was_cut_off_keeps_no_other_request_waiting(rig: Rig) -> None:
+    """Otherwise whoever came after an impatient client would be told that there are no keys."""
+    task = asyncio.ensure_future(rig.key())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    rig.publish(key_set("k1"))
+    assert (await rig.key()).algorithm == "RS256"

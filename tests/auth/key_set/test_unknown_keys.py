@@ -50,6 +50,16 @@ async def test_a_key_that_could_not_be_looked_for_is_not_remembered_as_unknown(r
     assert (await rig.key("k2")).secret == "secret of k2"
 
 
+async def test_an_id_that_is_unknown_for_one_algorithm_is_looked_for_under_another(rig: Rig) -> None:
+    """Else junk in the name of a key that is about to be published would keep its tokens out for a minute."""
+    rig.publish(key_set("k1"), key_set("k1"), key_set("k1", "k2"))
+    await rig.key()
+    scope = rig.around.scope
+    with pytest.raises(Unauthenticated):
+        await rig.keys.key(scope, "k2", "ES256", scope.span)
+    assert (await rig.key("k2")).secret == "secret of k2"
+
+
 async def test_whom_the_ration_turned_away_may_come_again(rig: Rig) -> None:
     """Junk may keep a new key from being found for a moment, and no longer."""
     rig.publish(*(key_set("k1") for _ in range(1 + REFETCH_BURST)), key_set("k1", "k2"))

@@ -1,6 +1,7 @@
 """Validate the queries of logs and traces anew, and write down that it was done: `python -m tests.dashboards.parsers`.
 
-LogQL is parsed by Loki's code, and its pipelines are run by it over wide events that the embedded runtime writes.
+LogQL is parsed by Loki's code, and its pipelines are run by it over wide events of the embedded runtime: over the lines
+that it writes, and over its log records as Loki keeps what comes by OTLP; the same must be kept of both.
 TraceQL is read by the grammar of Grafana's own editor. Both are built in a temporary folder.
 """
 
@@ -21,6 +22,7 @@ import httpx
 from dashboards import build
 from local.runtime.embedded import EmbeddedRuntime
 from local.runtime.in_thread import run_in_thread
+from tests.collector import attributes, running_collector
 from tests.dashboards.filled import Query
 from tests.dashboards.parsers.record import RECORD, asked, digests
 
@@ -62,18 +64,21 @@ def _logs(everything: Sequence[Query], folder: Path) -> list[str]:
         ["build"],
     ):
         _run(["go", *command], folder)
-    lines = _wide_events()
+    written, exported = _wide_events()
     wanted = [query for query in everything if query.kind == "loki"]
     faults = []
     for tenant, kept in (("", True), (TENANT, True), (NONE_KEPT, False)):
         texts = [_filled(query.text, tenant=tenant) for query in wanted]
-        for query, text, result in zip(
-            wanted, texts, _answers(["./check"], folder, queries=texts, lines=lines), strict=True
-        ):
-            if result["error"]:
-                faults.append(f"{query.id}: {result['error']}\n  {text}")
-            elif (result["kept"] > 0) is not kept:
-                faults.append(f"{query.id}: keeps {result['kept']} of {len(lines)} events\n  {text}")
+        by_line, by_record = (
+            _answers(["./check"], folder, queries=texts, lines=lines) for lines in (written, exported)
+        )
+        for query, text, line, record in zip(wanted, texts, by_line, by_record, strict=True):
+            if line["error"]:
+                faults.append(f"{query.id}: {line['error']}\n  {text}")
+            elif (line["kept"] > 0) is not kept:
+                faults.append(f"{query.id}: keeps {line['kept']} of {len(written)} events\n  {text}")
+            elif line != record:
+                faults.append(f"{query.id}: keeps {line['kept']} lines, {record['kept']} records\n  {text}")
     return faults
 
 
@@ -99,10 +104,16 @@ def _filled(text: str, *, tenant: str) -> str:
     return re.sub(r"\$\{\w+:raw\}", "", text)
 
 
-def _wide_events() -> list[str]:
-    """One answer that is well, one that is not, one refusal, all of one tenant's; and a line that is no request."""
+def _wide_events() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """One answer that is well, one that is not, one refusal, all of one tenant's; and what is no request.
+
+    As lines, and as records: Loki keeps a record's body as the line, its attributes and ids beside it.
+    """
     lines: list[str] = ['{"event":"cron"}']
-    with run_in_thread(EmbeddedRuntime()) as running:
+    with (
+        running_collector() as collector,
+        run_in_thread(EmbeddedRuntime({"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})) as running,
+    ):
         running.runtime.ports.console.listen(lines.append)
         headers = {"authorization": f"Bearer {running.runtime.issuer.valid(tenant=TENANT)}"}
         for model, prompt in (
@@ -112,7 +123,17 @@ def _wide_events() -> list[str]:
         ):
             body = {"model": model, "messages": [{"role": "user", "content": prompt}]}
             httpx.post(f"{running.url}/v1/chat/completions", json=body, headers=headers, timeout=30)
-    return lines
+        records = collector.wait_for(lambda it: it.logs() if len(it.logs()) == 3 else [])
+    exported = [{"text": "cron", "metadata": {"event": "cron"}}]
+    for record in records:
+        ids = {"trace_id": record.trace_id.hex(), "span_id": record.span_id.hex()}
+        texts = {key: _as_loki_writes(value) for key, value in attributes(record).items()}
+        exported.append({"text": record.body.string_value, "metadata": texts | ids})
+    return [{"text": line, "metadata": {}} for line in lines], exported
+
+
+def _as_loki_writes(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool | int | float) else str(value)
 
 
 def _answers(command: Sequence[str], folder: Path, **asked_for: Any) -> list[Mapping[str, Any]]:

@@ -1,4 +1,5 @@
 // Loki's own parser and pipeline over queries and lines: {"queries": [...], "lines": [...]} in, one result a query out.
+// A line is {"text": "...", "metadata": {...}}, the latter what Loki keeps beside it (structured metadata).
 //
 // A result is {"error": ""} or says what Loki says, and how many of the lines the query's pipeline keeps; of a metric
 // query, how many samples it takes out of them.
@@ -14,9 +15,14 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
+type line struct {
+	Text     string            `json:"text"`
+	Metadata map[string]string `json:"metadata"`
+}
+
 type input struct {
 	Queries []string `json:"queries"`
-	Lines   []string `json:"lines"`
+	Lines   []line   `json:"lines"`
 }
 
 type result struct {
@@ -24,7 +30,7 @@ type result struct {
 	Kept  int    `json:"kept"`
 }
 
-func check(query string, lines []string) (int, error) {
+func check(query string, lines []line) (int, error) {
 	expression, err := syntax.ParseExpr(query)
 	if err != nil {
 		return 0, err
@@ -39,7 +45,7 @@ func check(query string, lines []string) (int, error) {
 		}
 		for _, extractor := range extractors {
 			for _, line := range lines {
-				found, ok := extractor.ForStream(stream).Process(now, []byte(line), labels.EmptyLabels())
+				found, ok := extractor.ForStream(stream).Process(now, []byte(line.Text), labels.FromMap(line.Metadata))
 				if ok {
 					for _, one := range found {
 						if one.Labels.Labels().Get("__error__") == "" {
@@ -56,7 +62,7 @@ func check(query string, lines []string) (int, error) {
 		return 0, err
 	}
 	for _, line := range lines {
-		_, found, ok := pipeline.ForStream(stream).Process(now, []byte(line), labels.EmptyLabels())
+		_, found, ok := pipeline.ForStream(stream).Process(now, []byte(line.Text), labels.FromMap(line.Metadata))
 		if ok && found.Labels().Get("__error__") == "" {
 			kept++
 		}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from lumigate.errors import InvalidRequest
 from lumigate.llm.chat import ChatRequest
 from lumigate.llm.dialects.anthropic import ANTHROPIC_DIALECT
+from tests.fakes import completion
 
 USER = {"role": "user", "content": "hello"}
 PICTURE = {"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}}
@@ -46,3 +48,11 @@ def test_a_tool_that_must_be_called_must_be_there(kind: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse(USER, tool_choice=kind)
     assert caught.value.param == "tool_choice"
+
+
+def test_counts_that_contradict_each_other_are_none_below_zero() -> None:
+    usage = {"prompt_tokens": 3, "prompt_tokens_details": {"cached_tokens": 9}, "completion_tokens": 1}
+    told = json.loads(
+        ANTHROPIC_DIALECT.write_answer(json.dumps(completion(usage=usage)).encode(), native=False)
+    )
+    assert (told["usage"]["input_tokens"], told["usage"]["cache_read_input_tokens"]) == (0, 9)

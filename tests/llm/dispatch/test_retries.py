@@ -104,10 +104,27 @@ def test_a_retry_after_is_seconds_or_a_date_or_nothing(header: str | None, secon
 
 
 async def test_a_whole_answer_that_dribbles_is_given_up_at_the_deadline() -> None:
-    rig = make_rig("alpha", REQUEST_DEADLINE_SECONDS="0.2", RETRY_ATTEMPTS="1")
+    rig = make_rig("alpha", REQUEST_DEADLINE_SECONDS="1", RETRY_ATTEMPTS="1")
     dribble = FakeAnswer(200, {}, [b'{"choices":', asyncio.Event()])
     rig.ports.fetch.script(ALPHA, dribble)
-    response = await asyncio.wait_for(rig.send(), 5)
+    response = await asyncio.wait_for(rig.send(), 30)
     assert (response.status, error_of(response)["code"]) == (504, "upstream_timeout")
     assert dribble.cancelled
     assert rig.observed.total("lumigate.llm.attempts", lumigate__llm__result="upstream_timeout") == 1
+
+
+async def test_the_growing_time_doubles_and_may_be_waited_for_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = make_rig("alpha", RETRY_ATTEMPTS="5")
+    monkeypatch.setattr(rig.ports.entropy, "random_bytes", lambda count: b"\xff" * count)
+    rig.ports.fetch.script(ALPHA, *[refusal(500) for _ in range(5)])
+    await rig.send()
+    assert rig.ports.clock.slept == pytest.approx([0.25, 0.5, 1, 2], rel=1e-6)
+
+
+async def test_while_there_is_someone_else_half_of_the_time_is_left_for_them() -> None:
+    rig = make_rig("alpha", "beta", REQUEST_DEADLINE_SECONDS="8")
+    rig.ports.fetch.script(ALPHA, refusal(429, retry_after="4.5"), good())
+    rig.ports.fetch.script(BETA, good())
+    response = await rig.send()
+    assert response.headers["x-lumigate-provider"] == "beta"
+    assert rig.ports.clock.slept == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -160,8 +161,11 @@ async def test_a_client_that_gives_up_is_counted(
     upstream: OpenAIUpstream, client: httpx.AsyncClient, fault: str
 ) -> None:
     url = f"{upstream.base_url}/chat/completions"
-    with pytest.raises(httpx.ReadTimeout):
-        await client.post(url, json=chat(f"[[mock fault={fault}]]", stream=True), timeout=0.1)
+    asking = asyncio.create_task(client.post(url, json=chat(f"[[mock fault={fault}]]", stream=True)))
+    await until(lambda: upstream.open_requests == 1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
     await until(lambda: upstream.left_early == 1 and upstream.open_requests == 0)
     assert upstream.received["/v1/chat/completions"] == 1
 

@@ -73,7 +73,7 @@ class Observability:
         ]
 
     def _samples(self, query: str) -> list[dict[str, Any]]:
-        if "coverage" in query:
+        if "coverage" in query or "observed" in query:
             return [{"metric": {}, "value": [0, "1"]}]
         bad = self.bad_share if self.queries <= self.spoil_after_queries else 0.9
         value = 100_000 * (bad if "bad" in query.split("{", maxsplit=1)[0] else 1)

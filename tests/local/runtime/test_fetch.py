@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +22,8 @@ async def ask(
     directive: str = "",
     *,
     stream: bool = False,
-    timeout_seconds: float = 5,
-    idle_timeout_seconds: float = 5,
+    timeout_seconds: float = 30,
+    idle_timeout_seconds: float = 30,
 ) -> AiohttpFetchResponse:
     body: Mapping[str, Any] = {
         "model": "gpt-5",
@@ -83,19 +82,17 @@ async def test_connections_are_used_again(ports: LocalPorts, upstream: OpenAIUps
 
 
 async def test_no_headers_in_time_is_a_timeout(ports: LocalPorts, upstream: OpenAIUpstream) -> None:
-    started = time.perf_counter()
-    with pytest.raises(FetchError, match=r"no headers within 0\.1 s") as caught:
-        await ask(ports, upstream, "fault=timeout", timeout_seconds=0.1)
+    with pytest.raises(FetchError, match=r"no headers within 0\.5 s") as caught:
+        await ask(ports, upstream, "fault=timeout", timeout_seconds=0.5)
     assert caught.value.reason == "timeout"
     assert not isinstance(caught.value, StreamInterrupted)
-    assert time.perf_counter() - started < 2
-    await until(lambda: upstream.left_early == 1)
+    await until(lambda: upstream.left_early == len(upstream.requests))
 
 
 async def test_the_idle_timeout_does_not_bound_the_wait_for_headers(
     ports: LocalPorts, upstream: OpenAIUpstream
 ) -> None:
-    answer = await ask(ports, upstream, "first-byte-ms=200", idle_timeout_seconds=0.05)
+    answer = await ask(ports, upstream, "first-byte-ms=700", idle_timeout_seconds=0.5)
     assert await answer.read(100_000)
 
 
@@ -111,14 +108,16 @@ async def test_a_connection_that_breaks_before_the_headers_is_a_connection_error
 
 async def test_nobody_listening_is_a_connection_error(ports: LocalPorts) -> None:
     with pytest.raises(FetchError) as caught:
-        await ports.fetch("GET", "http://127.0.0.1:1/", headers={}, timeout_seconds=2, idle_timeout_seconds=1)
+        await ports.fetch(
+            "GET", "http://127.0.0.1:1/", headers={}, timeout_seconds=30, idle_timeout_seconds=30
+        )
     assert caught.value.reason == "connection"
 
 
 @pytest.mark.parametrize("url", ["not a url", "http://", "ftp://127.0.0.1/x", "http://127.0.0.1:99999/"])
 async def test_an_impossible_url_is_a_connection_error(ports: LocalPorts, url: str) -> None:
     with pytest.raises(FetchError) as caught:
-        await ports.fetch("GET", url, headers={}, timeout_seconds=2, idle_timeout_seconds=1)
+        await ports.fetch("GET", url, headers={}, timeout_seconds=30, idle_timeout_seconds=30)
     assert caught.value.reason == "connection"
 
 
@@ -143,7 +142,7 @@ async def test_bytes_arrive_unchanged_through_cuts_in_utf8(
 async def test_a_silent_stream_is_interrupted_after_the_idle_timeout(
     ports: LocalPorts, upstream: OpenAIUpstream
 ) -> None:
-    answer = await ask(ports, upstream, "fault=stall after=2", stream=True, idle_timeout_seconds=0.1)
+    answer = await ask(ports, upstream, "fault=stall after=2", stream=True, idle_timeout_seconds=0.5)
     received, reason = await drain(answer)
     assert reason == "timeout"
     assert received.count(b"data: ") == 2
@@ -186,11 +185,9 @@ async def test_cancel_from_another_task_ends_a_read_in_progress(
 
     reading = asyncio.create_task(answer.read(1_000_000))
     await asyncio.sleep(0.05)
-    started = time.perf_counter()
     answer.cancel()
     with pytest.raises(StreamInterrupted, match="cancelled"):
         await reading
-    assert time.perf_counter() - started < 1
     await until(lambda: upstream.left_early == 1)
     answer.cancel()
 
@@ -240,10 +237,11 @@ async def test_a_cancelled_call_drops_the_connection(ports: LocalPorts, upstream
 async def test_many_calls_at_once_do_not_wait_for_each_other(
     ports: LocalPorts, upstream: OpenAIUpstream
 ) -> None:
-    started = time.perf_counter()
-    answers = await asyncio.gather(*(ask(ports, upstream, "first-byte-ms=300") for _ in range(50)))
-    assert all([await answer.read(100_000) for answer in answers])
-    assert time.perf_counter() - started < 3
+    upstream.held.add("all")
+    asking = [asyncio.create_task(ask(ports, upstream, "hold=all", timeout_seconds=60)) for _ in range(50)]
+    await until(lambda: upstream.open_requests == 50)
+    upstream.held.clear()
+    assert all([await (await each).read(100_000) for each in asking])
 
 
 async def test_redirects_are_handed_back_and_content_encoding_is_undone(ports: LocalPorts) -> None:
@@ -261,7 +259,7 @@ async def test_redirects_are_handed_back_and_content_encoding_is_undone(ports: L
 
         async def get(path: str) -> AiohttpFetchResponse:
             return await ports.fetch(
-                "GET", server.url + path, headers={}, timeout_seconds=2, idle_timeout_seconds=2
+                "GET", server.url + path, headers={}, timeout_seconds=30, idle_timeout_seconds=30
             )
 
         moved = await get("/old")

@@ -30,20 +30,20 @@ async def collector(request: WireRequest, exchange: Exchange) -> None:
 async def test_posts_and_returns_the_answer(ports: LocalPorts) -> None:
     async with WireServer(collector) as server:
         result = await ports.post(
-            f"{server.url}/v1/traces", headers={"content-type": "x"}, body=b"\x00\xff", timeout_seconds=2
+            f"{server.url}/v1/traces", headers={"content-type": "x"}, body=b"\x00\xff", timeout_seconds=30
         )
     assert (result.status, result.body, result.headers["retry-after"]) == (200, b"\x00\xff", "3")
 
 
 async def test_follows_no_redirect(ports: LocalPorts) -> None:
     async with WireServer(collector) as server:
-        result = await ports.post(f"{server.url}/moved", headers={}, body=b"", timeout_seconds=2)
+        result = await ports.post(f"{server.url}/moved", headers={}, body=b"", timeout_seconds=30)
         assert (result.status, server.counts.requests) == (307, 1)
 
 
 async def test_reads_at_most_64_kib_of_the_answer(ports: LocalPorts) -> None:
     async with WireServer(collector) as server:
-        result = await ports.post(f"{server.url}/long", headers={}, body=b"", timeout_seconds=2)
+        result = await ports.post(f"{server.url}/long", headers={}, body=b"", timeout_seconds=30)
     assert len(result.body) == 64 * 1024
 
 
@@ -60,5 +60,5 @@ async def test_no_answer_is_a_connection_error(ports: LocalPorts, refused: bool)
     async with WireServer(collector) as server:
         url = "http://127.0.0.1:1/" if refused else f"{server.url}/reset"
         with pytest.raises(PostError) as caught:
-            await ports.post(url, headers={}, body=b"", timeout_seconds=2)
+            await ports.post(url, headers={}, body=b"", timeout_seconds=30)
     assert caught.value.reason == "connection"

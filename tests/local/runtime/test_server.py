@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import httpx
@@ -18,6 +18,8 @@ from lumigate.http.types import Request, Response
 from lumigate.ports import Ports
 from tests.local.stubs import Handle, Proxy, StubGateway, echo, until
 
+WAIT_SECONDS = 30
+
 
 @contextlib.asynccontextmanager
 async def serving(ports: LocalPorts, handle: Handle) -> AsyncIterator[str]:
@@ -26,12 +28,22 @@ async def serving(ports: LocalPorts, handle: Handle) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.port}"
 
 
+async def hang_up_once(asking: Coroutine[Any, Any, httpx.Response], entered: asyncio.Event) -> None:
+    """Ask, and close the connection as soon as the gateway works on it."""
+    task = asyncio.create_task(asking)
+    async with asyncio.timeout(WAIT_SECONDS):
+        await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def exchange(url: str, data: bytes) -> bytes:
     """Send raw bytes and read until the server closes."""
     address = httpx.URL(url)
     reader, writer = await asyncio.open_connection(address.host, address.port)
     writer.write(data)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_SECONDS):
         answer = await reader.read()
     writer.close()
     await writer.wait_closed()
@@ -83,7 +95,7 @@ async def test_no_more_of_a_body_is_read_than_the_limit(ports: LocalPorts) -> No
         address = httpx.URL(url)
         reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000000\r\n\r\n" + b"x" * 5000)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_SECONDS):
             assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
         writer.close()
 
@@ -122,18 +134,18 @@ async def test_a_hang_up_in_the_middle_of_a_stream_cancels_the_upstream(
 async def test_a_hang_up_while_the_gateway_works_fires_disconnect(
     ports: LocalPorts, upstream: OpenAIUpstream, client: httpx.AsyncClient
 ) -> None:
-    disconnected = asyncio.Event()
+    entered, disconnected = asyncio.Event(), asyncio.Event()
 
     async def handle(request: Request, ports: Ports) -> Response:
         await request.read_body(1000)
         request.disconnect.subscribe(disconnected.set)
+        entered.set()
         await disconnected.wait()
         return Response(status=499, headers={})
 
     async with serving(ports, handle) as url:
-        with pytest.raises(httpx.ReadTimeout):
-            await client.post(url, content=b"x", timeout=0.1)
-        async with asyncio.timeout(2):
+        await hang_up_once(client.post(url, content=b"x"), entered)
+        async with asyncio.timeout(WAIT_SECONDS):
             await disconnected.wait()
 
 
@@ -144,19 +156,19 @@ async def test_what_does_not_end_after_its_client_left_is_cancelled(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(server_module, "CLOSING_SECONDS", 0.05)
-    cancelled = asyncio.Event()
+    entered, cancelled = asyncio.Event(), asyncio.Event()
 
     async def handle(request: Request, ports: Ports) -> Response:
+        entered.set()
         try:
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
         finally:
             cancelled.set()
         raise AssertionError
 
     async with serving(ports, handle) as url:
-        with pytest.raises(httpx.ReadTimeout):
-            await client.get(url, timeout=0.1)
-        async with asyncio.timeout(2):
+        await hang_up_once(client.get(url), entered)
+        async with asyncio.timeout(WAIT_SECONDS):
             await cancelled.wait()
         await until(lambda: "cancelled" in caplog.text)
 
@@ -259,13 +271,17 @@ async def test_headers_cannot_be_injected(ports: LocalPorts, client: httpx.Async
 
 
 async def test_shutdown_lets_a_request_in_progress_end(ports: LocalPorts, client: httpx.AsyncClient) -> None:
+    entered = asyncio.Event()
+
     async def handle(request: Request, ports: Ports) -> Response:
-        await asyncio.sleep(0.3)
+        entered.set()
+        await asyncio.sleep(0.1)  # until after the server was told to end
         return Response(status=200, headers={}, body=b"done")
 
     async with serving(ports, handle) as url:
         asking = asyncio.create_task(client.get(url))
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(WAIT_SECONDS):
+            await entered.wait()
     assert (await asking).content == b"done"
 
 

@@ -44,7 +44,7 @@ async def exchange(port: int, pieces: list[bytes], answers: int = 1) -> bytes:
     """What is answered to pieces that arrive one after the other."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()

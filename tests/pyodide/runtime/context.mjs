@@ -29,6 +29,8 @@ export const DEFAULT_LIMITS = Object.freeze({
   hungAfterMs: 50,
 });
 
+const MOST_LOOKS = 1_000;
+
 let lastId = 0;
 
 export class Invocation {
@@ -40,6 +42,7 @@ export class Invocation {
     this.answered = false; // the handler has returned and its body has left, or the client is gone
     this.epoch = 0; // raised when the client hangs up; what is older is frozen
     this.pending = 0; // what can still wake this context: I/O under way, timers
+    this.turns = 0; // turns of the event loop that are still to come
     this.tasks = new Set(); // waitUntil
     this.onDeath = new Set();
     this.open = 0;
@@ -127,7 +130,9 @@ export class Invocation {
   /** A turn of the event loop: not I/O, so the clock does not move. */
   soon(callback) {
     this.#wakeable(1);
+    this.turns += 1;
     return setImmediate(() => {
+      this.turns -= 1;
       this.#wakeable(-1);
       if (this.alive) callback();
     });
@@ -165,12 +170,18 @@ export class Invocation {
     };
   }
 
-  /** When others wait and nobody reads what the open connections brought, the oldest of them gives way. */
-  cancelStalled() {
-    if (this.waiting.length > 0 && this.stalled.size >= this.limits.connections) {
-      const [oldest] = this.stalled;
-      oldest.cancel();
+  /**
+   * When others wait and nobody reads what the open connections brought, the oldest of them gives way. Answers may come
+   * all at once where the process stood still: whoever reads them has a turn to come.
+   */
+  cancelStalled(looks = 0) {
+    if (!this.alive || this.waiting.length === 0 || this.stalled.size < this.limits.connections) return;
+    if (looks === 0 || (this.turns > 0 && looks < MOST_LOOKS)) {
+      current.exit(() => setImmediate(() => this.cancelStalled(looks + 1)));
+      return;
     }
+    const [oldest] = this.stalled;
+    oldest.cancel();
   }
 
   /** Another event of a context that outlives one: limits count from here. */

@@ -4,10 +4,12 @@
 //   POST /__host/tail {events}                        runs `tail` with these, as TraceItems
 //   POST /__host/evict {binding?, name?}              evicts Durable Objects from memory
 //   POST /__host/alarms {binding?, name?}             fires the alarms that are set, due or not
-//   POST /__host/secret {store_id, name, …}           puts a secret into a store: value, error or never, and delay_ms
+//   POST /__host/secret {store_id, name, …}           puts a secret into a store: value, error, never or held
+//   POST /__host/apply {binding}                      applies what was written to a Vectorize index, due or not
 //   POST /__host/cf {…}                               what `request.cf` is for the requests that follow
 //   GET  /__host/state                                contents of the bindings
 //   GET  /__host/memory                               how much there is: the interpreter's, Node's heap, buffers
+//   GET  /__host/tasks                                unfinished tasks of Python, likewise: {count, of: [coroutine]}
 //   GET  /__host/proxies                              live Python proxies, once all invocations have ended (at most 30 s):
 //                                                     {count, of: [{invocation, collected, …}]}
 
@@ -15,6 +17,7 @@ import { createServer } from "node:http";
 
 import { clock } from "./clock.mjs";
 import { describe, Invocation, outside } from "./context.mjs";
+import { VectorizeIndexImpl } from "../vectorize.mjs";
 import { log } from "./log.mjs";
 import { invoke } from "./server.mjs";
 import { traceItem } from "./trace.mjs";
@@ -28,6 +31,12 @@ export class ScheduledController {
 }
 
 const SETTLE_MS = 30_000;
+
+/** What still runs has tasks and proxies of its own, so they are counted when it has ended. */
+async function settled(runtime) {
+  const ended = Promise.all([...runtime.invocations].map((context) => context.dead));
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, SETTLE_MS).unref())]);
+}
 
 /** Runs a handler that answers nobody, to the end of its waitUntil tasks. */
 async function run(runtime, name, first) {
@@ -66,6 +75,10 @@ const ROUTES = {
     (runtime.secretsStores[store] ??= {})[name] = held;
     return {};
   },
+  "POST /__host/apply": (runtime, { binding }) => {
+    VectorizeIndexImpl.applyAll(runtime.inspectable.find(([name]) => name === binding)[1]);
+    return {};
+  },
   "POST /__host/cf": (runtime, cf) => {
     runtime.cf = cf;
     return cf;
@@ -82,10 +95,13 @@ const ROUTES = {
     const { heapUsed, external } = process.memoryUsage();
     return { interpreter_bytes: runtime.interpreter.pyodide._module.HEAP8.length, heap_bytes: heapUsed, external_bytes: external };
   },
+  "GET /__host/tasks": async (runtime) => {
+    await settled(runtime);
+    const of = runtime.interpreter.entrypoints.unfinished();
+    return { count: of.length, of };
+  },
   "GET /__host/proxies": async (runtime) => {
-    // What still runs holds proxies of its own, so they are counted when it has ended.
-    const ended = Promise.all([...runtime.invocations].map((context) => context.dead));
-    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, SETTLE_MS).unref())]);
+    await settled(runtime);
     return { count: runtime.liveProxies.count, of: runtime.liveProxies.report() };
   },
 };

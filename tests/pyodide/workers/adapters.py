@@ -19,19 +19,19 @@ from lumigate.platform.workers.post import post
 
 class Default(Routed):
     async def _fetched(self, request: Any, query: Any) -> Any:
-        answer = await fetch("GET", query.get("url"), headers={}, timeout_seconds=5, idle_timeout_seconds=5)
+        answer = await fetch("GET", query.get("url"), headers={}, timeout_seconds=30, idle_timeout_seconds=30)
         await answer.read(1000)
         return Response(json.dumps(dict(answer.headers)))
 
     async def _posted(self, request: Any, query: Any) -> Any:
-        answer = await post(query.get("url"), headers={}, body=b"", timeout_seconds=5)
+        answer = await post(query.get("url"), headers={}, body=b"", timeout_seconds=30)
         return Response(json.dumps(dict(answer.headers)))
 
     async def _slowly(self, request: Any, query: Any) -> Any:
         """Read a body with a pause after each chunk."""
         idle, pause = float(query.get("idle")), float(query.get("pause"))
         answer = await fetch(
-            "GET", query.get("url"), headers={}, timeout_seconds=5, idle_timeout_seconds=idle
+            "GET", query.get("url"), headers={}, timeout_seconds=30, idle_timeout_seconds=idle
         )
         read = b""
         async for chunk in answer.chunks():
@@ -43,7 +43,7 @@ class Default(Routed):
         """A request whose signal has fired before anything listens to it."""
         disconnect, told = Disconnect(), []
         raw = js_object({"signal": js.AbortSignal.abort(js.Error.new("gone"))})
-        hang_up = HangUp(raw, disconnect)
+        hang_up = HangUp(raw, disconnect, self.ctx)
         disconnect.subscribe(lambda: told.append("told"))
         hang_up.close()
         return Response(" ".join(told))

@@ -11,10 +11,11 @@ from typing import Any
 import js
 from pyodide.ffi import create_proxy, to_js
 from router import encoded, js_object  # type: ignore[import-not-found]
-from streams import StreamRoutes  # type: ignore[import-not-found]
+from streams import SHARED, StreamRoutes, released  # type: ignore[import-not-found]
 from workers import Response
 
-SHARED: dict[str, Any] = {}
+LONG = 30
+"""Seconds: a limit for the case that a rule does not hold."""
 
 
 def count(n: int) -> int:
@@ -133,45 +134,53 @@ class Default(StreamRoutes):
     # requests apart
 
     async def _wait_event(self, request: Any, query: Any) -> Any:
-        event = SHARED.setdefault("event", asyncio.Event())
-        await (asyncio.wait_for(event.wait(), 3) if query.has("timer") else event.wait())
+        event = SHARED["event"] = asyncio.Event()
+        await (asyncio.wait_for(event.wait(), LONG) if query.has("timer") else event.wait())
         return Response("woken by another request")
 
     async def _set_event(self, request: Any, query: Any) -> Any:
-        await asyncio.sleep(0.05)
+        """Once there is one."""
+        while "event" not in SHARED:  # noqa: ASYNC110 - what is shared may be plain data only
+            await asyncio.sleep(0.01)
         SHARED.pop("event").set()
         await asyncio.sleep(0.3)
         return Response("set")
 
     async def _wait_and_work(self, request: Any, query: Any) -> Any:
-        event = SHARED.setdefault("event", asyncio.Event())
-        await asyncio.wait_for(event.wait(), 3)
+        event = SHARED["event"] = asyncio.Event()
+        await asyncio.wait_for(event.wait(), LONG)
         self.ctx.waitUntil(asyncio.sleep(0))
         return Response("worked")
 
+    async def _forget_event(self, request: Any, query: Any) -> Any:
+        del SHARED["event"]
+        return Response("forgotten")
+
     async def _hold(self, request: Any, query: Any) -> Any:
+        """Leave what is this request's own where others find it, until `then` is answered."""
         ends = js.TransformStream.new()
         SHARED.update(
             request=request.js_object,
             fetched=await js.fetch(query.get("url")),
-            promise=js.fetch(query.get("url")),
+            promise=js.fetch(query.get("then")),
             stream=ends.readable,
             writer=ends.writable.getWriter(),
             context=self.ctx,
             response=js.Response.new("mine"),
         )
-        await asyncio.sleep(0.6)
+        print("holding")
         await (await SHARED["promise"]).text()
         return Response("held")
 
     async def _touch(self, request: Any, query: Any) -> Any:
+        print("touching")
         match query.get("what"):
             case "request body":
                 await SHARED["request"].text()
             case "fetched body":
                 await SHARED["fetched"].text()
             case "promise":
-                await asyncio.wait_for(SHARED["promise"], 3)
+                await asyncio.wait_for(SHARED["promise"], LONG)
             case "stream":
                 SHARED["stream"].getReader()
             case "writer":
@@ -193,9 +202,13 @@ class Default(StreamRoutes):
 
     # background work
 
+    async def _release(self, request: Any, query: Any) -> Any:
+        SHARED[query.get("key")] = True
+        return Response("released")
+
     async def _background(self, request: Any, query: Any) -> Any:
         async def work() -> None:
-            await asyncio.sleep(float(query.get("s")))
+            await (asyncio.sleep(float(query.get("s"))) if query.has("s") else released(query.get("key")))
             await self.env.KV.put(query.get("key"), "done")
             print("background done", query.get("key"))
 
@@ -206,7 +219,7 @@ class Default(StreamRoutes):
         return Response("answered")
 
     async def _late(self, request: Any, query: Any) -> Any:
-        await asyncio.sleep(0.4)
+        await released("late")
         await self.env.KV.put("late handler", "ran")
         return Response("late")
 
@@ -219,6 +232,9 @@ class Default(StreamRoutes):
 
     async def _connections(self, request: Any, query: Any) -> Any:
         pending = [js.fetch(query.get("url")) for _ in range(int(query.get("n")))]
+        if query.has("busy"):
+            await asyncio.sleep(0.05)
+            count(10_000_000)
 
         async def read(promise: Any) -> str:
             answer = await promise

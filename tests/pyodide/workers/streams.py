@@ -12,6 +12,14 @@ from pyodide.ffi import create_proxy, to_js
 from router import Routed, encoded, js_object  # type: ignore[import-not-found]
 from workers import Response
 
+SHARED: dict[str, Any] = {}
+
+
+async def released(key: str) -> None:
+    """Return once `/release` was called with that key. Plain data may be shared, and a timer is each request's own."""
+    while key not in SHARED:  # noqa: ASYNC110 - an event would be another request's I/O
+        await asyncio.sleep(0.01)
+
 
 class StreamRoutes(Routed):
     async def _ticks(self, request: Any, query: Any) -> Any:
@@ -24,7 +32,8 @@ class StreamRoutes(Routed):
             try:
                 for i in range(int(query.get("n"))):
                     await writer.write(encoded(f"tick {i}\n"))
-                    await asyncio.sleep(0.01)
+                    if query.has("until"):
+                        await released(f"{query.get('until')} {i}")
                 await writer.close()
                 outcome = "complete"
             except BaseException as error:

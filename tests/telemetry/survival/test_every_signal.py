@@ -31,7 +31,14 @@ NOTHING_ELSE = {f"OTEL_{signal.upper()}_EXPORTER": "none" for signal in SIGNALS}
 class Client:
     """An application that makes one item of one signal a request, over real HTTP."""
 
-    def __init__(self, collector: Collector, http: httpx.AsyncClient, signal: str, protocol: str) -> None:
+    def __init__(
+        self,
+        collector: Collector,
+        http: httpx.AsyncClient,
+        signal: str,
+        protocol: str,
+        patience_ms: int = 30_000,
+    ) -> None:
         self.signal = signal
         self.clock = FakeClock()
         self.background = FakeBackground()
@@ -41,7 +48,7 @@ class Client:
             f"OTEL_{signal.upper()}_EXPORTER": "otlp",
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
-            "OTEL_EXPORTER_OTLP_TIMEOUT": "300",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": str(patience_ms),
         }
         self.telemetry = Telemetry(
             TelemetryConfig.from_environ(settings), clock=self.clock, entropy=FakeEntropy(), strict=True
@@ -82,12 +89,24 @@ def times(collector: Collector, *names: str) -> list[int]:
 @pytest.mark.parametrize("protocol", ["http/json", "http/protobuf"])
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize(
-    "fault", [status(429, retry_after="1"), status(503), slow_headers(), endless_body(), reset()]
+    ("fault", "patience_ms"),
+    [
+        (status(429, retry_after="1"), 30_000),
+        (status(503), 30_000),
+        (slow_headers(), 700),
+        (endless_body(), 700),
+        (reset(), 30_000),
+    ],
 )
 async def test_what_passes_is_waited_out_and_delivered(
-    collector: Collector, http: httpx.AsyncClient, signal: str, protocol: str, fault: Behaviour
+    collector: Collector,
+    http: httpx.AsyncClient,
+    signal: str,
+    protocol: str,
+    fault: Behaviour,
+    patience_ms: int,
 ) -> None:
-    client = Client(collector, http, signal, protocol)
+    client = Client(collector, http, signal, protocol, patience_ms)
     collector.script = [fault]
     assert await client.request("first") == "answer to first"
     client.clock.advance(3)

@@ -15,7 +15,13 @@ from lumigate.errors import LumigateError
 from lumigate.llm.canonical import encode
 from lumigate.llm.chat import ChatRequest
 from lumigate.llm.dialects import Outlet
-from lumigate.llm.dialects.anthropic_events import AnthropicOutlet, event_bytes, stop_reason_of, usage_of
+from lumigate.llm.dialects.anthropic_events import (
+    NO_PICTURES,
+    AnthropicOutlet,
+    event_bytes,
+    stop_reason_of,
+    usage_of,
+)
 from lumigate.llm.dialects.anthropic_requests import parse_messages_request
 from lumigate.llm.provider import BadAnswer, mapping, sequence, text
 
@@ -73,6 +79,8 @@ def _message(body: bytes) -> bytes:
     document: dict[str, Any] = json.loads(body)  # written or read by us
     choice = mapping(next(iter(sequence(document.get("choices"))), None))
     message = mapping(choice.get("message"))
+    if message.get("images"):
+        raise BadAnswer(NO_PICTURES)
     content = [*_thoughts(message)]
     if words := text(message.get("content")) or text(message.get("refusal")):
         content.append({"type": "text", "text": words})

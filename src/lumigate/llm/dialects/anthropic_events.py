@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lumigate import strict_json
 from lumigate.errors import LumigateError
 from lumigate.http.sse import event_data, split_events
 from lumigate.llm.canonical import encode
-from lumigate.llm.provider import count, mapping, sequence, text
+from lumigate.llm.provider import BadAnswer, count, event_document, mapping, sequence, text
 
+NO_PICTURES = "it holds a picture, which Anthropic's messages cannot say"
 _STOP = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -63,10 +63,9 @@ class AnthropicOutlet:
     def pass_on(self, events: bytes) -> bytes:
         passed: list[bytes] = []
         for raw in split_events(events):
-            data = event_data(raw)
-            if data.strip() == b"[DONE]":
+            if event_data(raw).strip() == b"[DONE]":
                 passed += self._end()
-            elif (document := strict_json.load_object(data)) is not None:
+            elif (document := event_document(raw)) is not None:
                 passed += self._translate(document)
         return b"".join(passed)
 
@@ -82,6 +81,8 @@ class AnthropicOutlet:
             self._usage = document["usage"]
         for choice in map(mapping, sequence(document.get("choices"))):
             delta = mapping(choice.get("delta"))
+            if delta.get("images"):
+                raise BadAnswer(NO_PICTURES)
             if thoughts := text(delta.get("reasoning_content")) or text(delta.get("reasoning")):
                 passed += self._block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
                 passed.append(self._grow({"type": "thinking_delta", "thinking": thoughts}))

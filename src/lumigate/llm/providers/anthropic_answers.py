@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lumigate import strict_json
-from lumigate.http.sse import event_data, split_events
+from lumigate.http.sse import split_events
 from lumigate.llm.canonical import DONE_EVENT, ChunkWriter, tool_call
-from lumigate.llm.provider import MAX_MESSAGE_CHARS, Answer, BadAnswer, count, mapping, text
+from lumigate.llm.provider import MAX_MESSAGE_CHARS, Answer, BadAnswer, count, event_document, mapping, text
 
 _FINISH = {
     "end_turn": "stop",
@@ -75,7 +75,7 @@ def learn_usage(usage: Mapping[str, Any], answer: Answer) -> None:
 class AnthropicReader:
     """Their events as canonical ones."""
 
-    __slots__ = ("_answer", "_blocks", "_calls", "_strip_usage", "_thoughts", "_write")
+    __slots__ = ("_answer", "_blocks", "_calls", "_silent", "_strip_usage", "_thoughts", "_write")
 
     def __init__(self, answer: Answer, *, strip_usage: bool) -> None:
         self._answer = answer
@@ -84,13 +84,15 @@ class AnthropicReader:
         self._calls = 0
         self._blocks: dict[int, int] = {}
         """The number of the tool call that a content block holds."""
+        self._silent: set[int] = set()
+        """Blocks of tool calls that have not said anything of their arguments."""
         self._thoughts: dict[int, str] = {}
         """What a content block has thought so far: its signature comes last, and holds for all of it."""
 
     def read_events(self, block: bytes) -> tuple[bytes, bool]:
         passed: list[bytes] = []
         for raw in split_events(block):
-            event = strict_json.load_object(event_data(raw))
+            event = event_document(raw)
             if event is None:
                 continue
             if event.get("type") == "message_stop":
@@ -109,6 +111,8 @@ class AnthropicReader:
                 return self._delta(count(event.get("index")) or 0, mapping(event.get("delta")))
             case "content_block_start":
                 return self._start(count(event.get("index")) or 0, mapping(event.get("content_block")))
+            case "content_block_stop":
+                return self._stop(count(event.get("index")) or 0)
             case "message_start":
                 learn_message(mapping(event.get("message")), answer)
                 return write.delta({"role": "assistant", "content": ""})
@@ -130,18 +134,29 @@ class AnthropicReader:
             case "tool_use":
                 number = self._blocks[index] = self._calls
                 self._calls += 1
+                self._silent.add(index)
                 call = tool_call(text(block.get("id")), text(block.get("name")), "")
                 return self._write.delta({"tool_calls": [{"index": number, **call}]})
             case "redacted_thinking":
                 return self._write.delta({"reasoning_details": [detail_of(block)]})
         return self._write.text(block["text"]) if text(block.get("text")) else b""
 
+    def _stop(self, index: int) -> bytes:
+        """A call without arguments has an empty object of them; their stream does not say so."""
+        if index not in self._silent:
+            return b""
+        self._silent.discard(index)
+        call = {"index": self._blocks[index], "function": {"arguments": "{}"}}
+        return self._write.delta({"tool_calls": [call]})
+
     def _delta(self, index: int, delta: Mapping[str, Any]) -> bytes:
         match delta.get("type"):
             case "text_delta":
                 return self._write.text(text(delta.get("text")))
             case "input_json_delta":
-                function = {"arguments": text(delta.get("partial_json"))}
+                if arguments := text(delta.get("partial_json")):
+                    self._silent.discard(index)
+                function = {"arguments": arguments}
                 call = {"index": self._blocks.get(index, 0), "function": function}
                 return self._write.delta({"tool_calls": [call]})
             case "thinking_delta":

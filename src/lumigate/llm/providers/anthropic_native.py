@@ -45,8 +45,9 @@ class NativeReader:
     def read_events(self, block: bytes) -> tuple[bytes, bool]:
         if not _TELLING.search(block):
             return block, False
-        done = False
+        at = 0
         for raw in split_events(block):
+            at += len(raw)
             event = mapping(strict_json.load_object(event_data(raw)))
             match event.get("type"):
                 case "message_start":
@@ -57,10 +58,10 @@ class NativeReader:
                     if isinstance(reason, str):
                         self._answer.finish_reasons = (finish_of(reason),)
                 case "message_stop":
-                    done = True
+                    return block[:at], True
                 case "error":
                     self._answer.failed = True
-        return block, done
+        return block, False
 
     def end(self) -> bytes:
         return _STOP_EVENT

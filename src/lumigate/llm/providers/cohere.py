@@ -125,7 +125,7 @@ class CohereProvider:
         calls = []
         for call in map(mapping, sequence(message.get("tool_calls"))):
             function = mapping(call.get("function"))
-            arguments = text(function.get("arguments"))
+            arguments = text(function.get("arguments")) or "{}"
             calls.append(tool_call(text(call.get("id")), text(function.get("name")), arguments))
         finish = answer.finish_reasons[0] if answer.finish_reasons else "stop"
         choice: dict[str, Any] = {

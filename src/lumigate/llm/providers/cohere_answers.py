@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lumigate import strict_json
-from lumigate.http.sse import event_data, split_events
+from lumigate.http.sse import split_events
 from lumigate.llm.canonical import DONE_EVENT, ChunkWriter, tool_call
-from lumigate.llm.provider import MAX_MESSAGE_CHARS, Answer, mapping, sequence, text
+from lumigate.llm.provider import MAX_MESSAGE_CHARS, Answer, event_document, mapping, sequence, text
 
 _FINISH = {
     "COMPLETE": "stop",
@@ -61,17 +60,19 @@ def logprobs_of(entries: Sequence[Any]) -> dict[str, Any] | None:
 class CohereReader:
     """Their events as canonical ones."""
 
-    __slots__ = ("_answer", "_strip_usage", "_write")
+    __slots__ = ("_answer", "_silent", "_strip_usage", "_write")
 
     def __init__(self, answer: Answer, *, strip_usage: bool) -> None:
         self._answer = answer
         self._strip_usage = strip_usage
         self._write = ChunkWriter(answer)
+        self._silent = False
+        """Whether the tool call that is open has not said anything of its arguments."""
 
     def read_events(self, block: bytes) -> tuple[bytes, bool]:
         passed: list[bytes] = []
         for raw in split_events(block):
-            event = strict_json.load_object(event_data(raw))
+            event = event_document(raw)
             if event is None:
                 continue
             passed.append(self._translate(event))
@@ -100,7 +101,7 @@ class CohereReader:
                 return write.delta({"content": words}, logprobs=logprobs) if logprobs else write.text(words)
             case "tool-plan-delta":
                 return write.delta({"reasoning_content": text(message.get("tool_plan"))})
-            case "tool-call-start" | "tool-call-delta" as kind:
+            case "tool-call-start" | "tool-call-delta" | "tool-call-end" as kind:
                 return self._tool_call(event.get("index"), mapping(message.get("tool_calls")), str(kind))
             case "message-start":
                 answer.id = text(event.get("id"))
@@ -116,7 +117,12 @@ class CohereReader:
         number = index if isinstance(index, int) else 0
         function = mapping(call.get("function"))
         arguments = text(function.get("arguments"))
-        if kind == "tool-call-delta":
+        if kind == "tool-call-end":
+            if not self._silent:
+                return b""
+            arguments = "{}"  # as every other provider says it
+        self._silent = not arguments and (self._silent or kind == "tool-call-start")
+        if kind != "tool-call-start":
             return self._write.delta(
                 {"tool_calls": [{"index": number, "function": {"arguments": arguments}}]}
             )

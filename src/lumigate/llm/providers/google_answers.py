@@ -9,10 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lumigate import strict_json
-from lumigate.http.sse import event_data, split_events
+from lumigate.http.sse import split_events
 from lumigate.llm.canonical import DONE_EVENT, ChunkWriter, message_of, tool_call
-from lumigate.llm.provider import MAX_MESSAGE_CHARS, Answer, count, mapping, sequence, text
+from lumigate.llm.provider import MAX_MESSAGE_CHARS, Answer, count, event_document, mapping, sequence, text
 
 _FINISH = {"STOP": "stop", "MAX_TOKENS": "length", "FINISH_REASON_UNSPECIFIED": "stop", "OTHER": "stop"}
 MADE_UP_ID = "call_"
@@ -56,19 +55,31 @@ def call_of(part: Mapping[str, Any], answer: Answer, number: int) -> dict[str, A
     return tool_call(identity, text(call.get("name")), arguments, **more)
 
 
+def _picture_of(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A picture in an answer, as OpenRouter tells it: a member `images` of the message."""
+    data = mapping(part.get("inlineData"))
+    url = f"data:{text(data.get('mimeType'))};base64,{text(data.get('data'))}"
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
 def choice_of(candidate: Mapping[str, Any], answer: Answer, index: int) -> dict[str, Any]:
     """A candidate as a choice; one that is not there was blocked."""
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[dict[str, Any]] = []
+    pictures: list[dict[str, Any]] = []
     for part in map(mapping, sequence(mapping(candidate.get("content")).get("parts"))):
         if "functionCall" in part:
             calls.append(call_of(part, answer, index * 1000 + len(calls)))
+        elif "inlineData" in part:
+            pictures.append(_picture_of(part))
         elif part.get("thought") is True:
             thoughts.append(text(part.get("text")))
         else:
             texts.append(text(part.get("text")))
     message = message_of("".join(texts), reasoning="".join(thoughts), tool_calls=calls)
+    if pictures:
+        message["images"] = pictures
     reason = text(candidate.get("finishReason")) or ("STOP" if candidate else "BLOCKED")
     choice: dict[str, Any] = {"message": message, "finish_reason": finish_of(reason, called=bool(calls))}
     if logprobs := _logprobs(mapping(candidate.get("logprobsResult"))):
@@ -113,7 +124,7 @@ class GoogleReader:
         passed = b"".join(
             self._translate(document)
             for raw in split_events(block)
-            if (document := strict_json.load_object(event_data(raw))) is not None
+            if (document := event_document(raw)) is not None
         )
         return passed, False
 
@@ -146,6 +157,8 @@ class GoogleReader:
                 self._calls[index] = number + 1
                 call = {"index": number, **call_of(part, self._answer, index * 1000 + number)}
                 passed.append(write.delta({"tool_calls": [call]}, index=index))
+            elif "inlineData" in part:
+                passed.append(write.delta({"images": [_picture_of(part)]}, index=index))
             elif words := text(part.get("text")):
                 if part.get("thought") is True:
                     passed.append(write.delta({"reasoning_content": words}, index=index))

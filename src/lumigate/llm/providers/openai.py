@@ -66,7 +66,7 @@ class OpenAIProvider:
         document = strict_json.load_object(body)
         if document is None:
             raise BadAnswer("it is not a JSON object")
-        if not isinstance(document.get("choices"), list):
+        if not sequence(document.get("choices")):
             raise BadAnswer("it has no choices")
         self.learn(document, answer)
         return body
@@ -121,22 +121,22 @@ class OpenAIReader:
         if answer.id and not _TELLING.search(block):
             return block, False
         passed: list[bytes] = []
-        done = False
         for event in split_events(block):
             if answer.id and not _TELLING.search(event):  # events that came together with one that tells
                 passed.append(event)
                 continue
             data = event_data(event)
             if data.strip() == _DONE:
-                done = True
-            elif data:
+                passed.append(event)
+                return b"".join(passed), True
+            if data:
                 document = strict_json.load_object(data)
                 if document is not None:
                     self._provider.learn(document, answer)
                     if self._strip_usage and document.get("usage") and document.get("choices") == []:
                         continue
             passed.append(event)
-        return b"".join(passed), done
+        return b"".join(passed), False
 
     def end(self) -> bytes:
         return DONE_EVENT

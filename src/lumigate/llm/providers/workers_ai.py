@@ -115,12 +115,12 @@ class WorkersAIReader(OpenAIReader):
         ):
             return super().read_events(block)
         passed: list[bytes] = []
-        done = False
         for event in split_events(block):
-            out, ended = self._event(event)
+            out, done = self._event(event)
             passed.append(out)
-            done = done or ended
-        return b"".join(passed), done
+            if done:
+                return b"".join(passed), True
+        return b"".join(passed), False
 
     def _event(self, event: bytes) -> tuple[bytes, bool]:
         answer = self._answer

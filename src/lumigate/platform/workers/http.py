@@ -1,11 +1,14 @@
 """Requests in and responses out of a Worker.
 
 A hang-up is learnt from the request's own `signal` (compatibility flag `enable_request_signal`) and from nothing else:
-a pump whose client has left never wakes again, so whatever it meant to report must be reported by the listener.
+a pump whose client has left never wakes again, so whatever it meant to report must be reported by the listener. And
+what waits for a promise that never settles is kept for good, with all that it has in hand, because Pyodide lets go of
+an awaiter only when the promise calls it: so the listener also cancels the task that serves the request.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -70,10 +73,15 @@ async def _read_body(raw: Any, headers: dict[str, str], limit_bytes: int) -> byt
 
 
 class HangUp:
-    """Fires `disconnect` when the client leaves. `close` must be called once the answer is out."""
+    """Fires `disconnect` when the client leaves, and cancels what works for it; that is whoever makes one of these.
 
-    def __init__(self, raw: Any, disconnect: Disconnect) -> None:
+    `close` must be called once the answer is out.
+    """
+
+    def __init__(self, raw: Any, disconnect: Disconnect, ctx: Any) -> None:
         self._disconnect = disconnect
+        self._ctx = ctx
+        self._task = asyncio.current_task()
         self._signal = raw.signal
         self._listener: Any = None
         if not self._signal:
@@ -84,15 +92,33 @@ class HangUp:
         self._listener = create_once_callable(self._fire)
         self._signal.addEventListener("abort", self._listener)
 
+    @property
+    def fired(self) -> bool:
+        return self._disconnect.fired
+
+    def take_over(self) -> None:
+        """From now on the task that runs now is what works for the client. Raises `CancelledError` if it has left."""
+        self._task = asyncio.current_task()
+        if self.fired:
+            raise asyncio.CancelledError
+
     def _fire(self, *_event: Any) -> None:
         self._listener = None  # a once-callable destroys itself when called
         self._disconnect.fire()
+        if self._task is not None:
+            self._task.cancel()
+            self._ctx.waitUntil(_end_of(self._task))  # unwinding takes turns of the loop, and nothing else may wait
 
     def close(self) -> None:
+        self._task = None
         if self._listener is not None:
             self._signal.removeEventListener("abort", self._listener)
             self._listener.destroy()
             self._listener = None
+
+
+async def _end_of(task: asyncio.Task[Any]) -> None:
+    await asyncio.wait([task])
 
 
 def write_response(response: Response, ctx: Any, hang_up: HangUp) -> Any:
@@ -111,20 +137,29 @@ def write_response(response: Response, ctx: Any, hang_up: HangUp) -> Any:
 
 
 async def _pump(body: AsyncIterator[bytes], writer: Any, hang_up: HangUp) -> None:
-    """Copy a streamed body. When the client leaves, this never wakes again; see the module's header.
+    """Copy a streamed body, until the client leaves.
 
     Where it does not get to the end (a write that is refused, a defect), the body is closed here and now, because
     nothing else would in this request; and the client sees a connection that breaks, not one that waits.
     """
     try:
+        hang_up.take_over()
         async for chunk in body:
             await writer.write(to_js(chunk))
         await writer.close()
+    except asyncio.CancelledError:
+        if not hang_up.fired:
+            raise
+        await _close(body)  # nothing of the stream settles any more, so none of it is waited for
     except Exception:
-        if isinstance(body, AsyncGenerator):
-            await body.aclose()
+        await _close(body)
         with suppress(JsException):  # it has failed already
             await writer.abort(js.Error.new("the body ended early"))
         raise
     finally:
         hang_up.close()
+
+
+async def _close(body: AsyncIterator[bytes]) -> None:
+    if isinstance(body, AsyncGenerator):
+        await body.aclose()

@@ -8,6 +8,7 @@ that are under way end with the old one.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -106,11 +107,13 @@ async def serve(raw: Any, env: Any, ctx: Any) -> Any:
             headers={"content-type": "application/json", "cache-control": "no-store", **BASE_HEADERS},
         )
     disconnect = Disconnect()
-    hang_up = HangUp(raw, disconnect)
+    hang_up = HangUp(raw, disconnect, ctx)
     try:
         response = await gateway.handle(read_request(raw, disconnect), ports)
-    except BaseException:
+    except BaseException as error:
         hang_up.close()
+        if isinstance(error, asyncio.CancelledError) and disconnect.fired:
+            return WorkersResponse(None, status=499)  # read by nobody; an exception would be told as one of ours
         raise
     if gateway is not _gateway:  # replaced meanwhile: no later request takes care of what it still has
         ports.background(gateway.flush(ports))

@@ -14,9 +14,7 @@ def log(record: LogRecord) -> str:
     trace_id = f',"traceId":"{record.trace_id.to_bytes(16).hex()}"' if record.trace_id else ""
     span_id = f',"spanId":"{record.span_id.to_bytes(8).hex()}"' if record.span_id else ""
     flags = f',"flags":{record.flags}' if record.flags else ""
-    dropped = (
-        f',"droppedAttributesCount":{record.dropped_attributes}' if record.dropped_attributes else ""
-    )
+    dropped = f',"droppedAttributesCount":{record.dropped_attributes}' if record.dropped_attributes else ""
     return (
         f'{{"timeUnixNano":"{record.time_ns}","observedTimeUnixNano":"{record.observed_ns}"'
         f',"body":{any_value(record.body)}{attribute_list(record.attributes)}'

@@ -1,5 +1,6 @@
 """How the runtime finds and calls the classes of a Worker: arguments and results cross as they do over RPC."""
 
+import asyncio
 from inspect import isawaitable, isclass
 from types import FunctionType
 from typing import Any
@@ -49,3 +50,9 @@ async def call_special(method: Any, *args: Any) -> Any:
     """Call a handler the runtime knows by name (`alarm`) with the JavaScript values as they are."""
     result = relaxed_call(method, *args)
     return await result if isawaitable(result) else result
+
+
+def unfinished() -> Any:
+    """Return the names of the coroutines whose tasks have not ended: what is left when no invocation runs never will."""
+    tasks = asyncio.all_tasks(asyncio.get_event_loop())
+    return to_js(sorted(getattr(task.get_coro(), "__qualname__", "?") for task in tasks))
