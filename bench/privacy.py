@@ -1,5 +1,7 @@
 """What looking for personal data costs: 10,000 characters, with nothing in them and full of findings.
 
+What masking answers costs stands in `privacy_answers`.
+
 `measure` runs on CPython and, by `pyodide_runner.mjs`, in Pyodide. Each time is the median of the rounds; a text is
 made anew for each round, so that nothing of it is cached. The bars are those that the project holds itself to.
 """
@@ -13,6 +15,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+from bench import privacy_answers
 from bench.contest import Row
 from lumigate.privacy.detect import detect
 from lumigate.privacy.mask import Policy, mask, redact_chat
@@ -57,6 +60,7 @@ def measure(rounds: int = 21) -> list[dict[str, object]]:
         _row("tokens in a chat body, text full of findings", FULL, _tokens, rounds),
         # A stream pays in small parts, one for each piece; this is their sum.
         _row("mask a stream of 4 characters a piece, prose", ENGLISH, _stream, rounds, bar_ms=10 * BAR_MS),
+        *privacy_answers.rows({"prose": ENGLISH, "full of findings": FULL}, rounds),
     ]
 
 

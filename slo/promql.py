@@ -14,6 +14,8 @@ before it. Such differences telescope: their sum over any window is what the cou
 - a series seen for the first time counts from its first sample on, whatever its value: a Prometheus that starts anew
   must not take the whole history for a minute's events. The counter shard exports a new series at zero first, so its
   first event counts, even if it shows in the same step;
+- a step whose evaluation was missed, since Prometheus started anew or was late, is caught up with by the next one that
+  is not: how many were missed is seen by what is recorded already, up to `CAUGHT_UP` of them;
 - an isolate that exports by itself (a Tail Worker, one that could not import the application) lays down no zero: its
   series begins with what it counted first. Where `beats` is given, a new series counts as from zero, if the heartbeat
   had been seen before it: then the series is what is new, and not the Prometheus.
@@ -34,6 +36,7 @@ type Temporality = Literal["cumulative", "delta"]
 """What samples are: totals since a start, or (`delta`) what happened since the sample before."""
 
 BRIDGED_STEPS: Final = 60
+CAUGHT_UP: Final = 2
 NOTHING: Final = "vector(0)"
 
 _LABELS: Final = r"""\{(?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\}"""
@@ -56,19 +59,34 @@ def increases(
     temporality: Temporality,
     matchers: Mapping[str, str],
     beats: str = "",
+    recorded: str = "",
 ) -> str:
     """How many events there were in the last settled step: one sample without labels, 0 where no series is there.
 
-    `beats` is the heartbeat's selector, where a series that is new counts as from zero.
+    `beats` is the heartbeat's selector, where a series that is new counts as from zero; `recorded` that of what this is
+    recorded as, where steps that were missed are caught up with.
     """
-    if not isinstance(events, CatalogEvents):
-        query = increases_of_query(events.query, step=step, settle=settle, temporality=temporality)
-        return f"(sum({query}) or {NOTHING})"
-    parts = [
-        f"(sum({_increase(series_of(s, matchers), step, settle, temporality, beats)}) or {NOTHING})"
-        for s in events.selections
+
+    def over(steps: int) -> str:
+        if not isinstance(events, CatalogEvents):
+            query = increases_of_query(
+                events.query, step=step, settle=settle, temporality=temporality, steps=steps
+            )
+            return f"(sum({query}) or {NOTHING})"
+        parts = [
+            f"(sum({_increase(series_of(s, matchers), step, settle, temporality, beats, steps)}) or {NOTHING})"
+            for s in events.selections
+        ]
+        return " + ".join(parts)
+
+    if not recorded:
+        return over(1)
+    # what was recorded so many steps ago, and half a step so that it is in the range and nothing before it is
+    reaching = [
+        f"(({over(steps)}) and on() count_over_time({recorded}[{promql((steps + 0.5) * step)}]))"
+        for steps in range(1, CAUGHT_UP + 2)
     ]
-    return " + ".join(parts)
+    return "\nor\n".join([*reaching, f"({over(1)})"])
 
 
 def increases_by(
@@ -86,7 +104,12 @@ def increases_by(
 
 
 def increases_of_query(
-    query: str, *, step: float, settle: float = 0.0, temporality: Temporality = "cumulative"
+    query: str,
+    *,
+    step: float,
+    settle: float = 0.0,
+    temporality: Temporality = "cumulative",
+    steps: int = 1,
 ) -> str:
     """A query over `{{.window}}` with each `rate` or `increase` of a plain series replaced by its exact increase.
 
@@ -94,7 +117,7 @@ def increases_of_query(
     Raises UnreadableQuery if the window occurs elsewhere.
     """
     replaced = _INCREASE.sub(
-        lambda found: f"({_increase(found['series'].strip(), step, settle, temporality)})", query
+        lambda found: f"({_increase(found['series'].strip(), step, settle, temporality, steps=steps)})", query
     )
     if ".window" in replaced:
         raise UnreadableQuery("{{.window}} may stand only in rate(series{…}[{{.window}}]) or increase(…)")
@@ -158,13 +181,15 @@ def _matchers(where: tuple[Condition, ...]) -> list[str]:
     return found
 
 
-def _increase(series: str, step: float, settle: float, temporality: Temporality, beats: str = "") -> str:
+def _increase(
+    series: str, step: float, settle: float, temporality: Temporality, beats: str = "", steps: int = 1
+) -> str:
+    within = _range(series, steps * step, settle)
     if temporality == "delta":
-        return f"sum_over_time({_range(series, step, settle)})"
-    within = _range(series, step, settle)
-    before = f"last_over_time({_range(series, BRIDGED_STEPS * step, step + settle)})"
+        return f"sum_over_time({within})"
+    before = f"last_over_time({_range(series, BRIDGED_STEPS * step, steps * step + settle)})"
     if beats:
-        observed = f"count(last_over_time({_range(beats, BRIDGED_STEPS * step, step + settle)}))"
+        observed = f"count(last_over_time({_range(beats, BRIDGED_STEPS * step, steps * step + settle)}))"
         before = f"{before} or (0 * min_over_time({within}) and on() {observed})"
     return (
         f"(last_over_time({within}) - ({before} or min_over_time({within})) >= 0) or last_over_time({within})"

@@ -58,8 +58,8 @@ class Recorder:
                 self._record(promise, records.BAD, f"avg(clamp({found}, 0, 1)) or {NOTHING}"),
                 self._record(promise, records.OBSERVED, f"clamp_max(count({ratio}), 1) or {NOTHING}"),
             ]
-        total = self._increase(indicator, "total")
-        part = self._increase(indicator, "part")
+        total = self._increase(indicator, "total", recorded(promise, records.TOTAL))
+        part = self._increase(indicator, "part", recorded(promise, records.BAD))
         if indicator.numerator == "good":
             part = f"{recorded(promise, records.TOTAL)} - on() group_left() ({part})"
         if isinstance(indicator.total, RawEvents):
@@ -77,7 +77,7 @@ class Recorder:
             self._record(promise, records.OBSERVED, observed),
         ]
 
-    def _increase(self, indicator: Counted, side: str) -> str:
+    def _increase(self, indicator: Counted, side: str, before: str) -> str:
         events = indicator.part if side == "part" else indicator.total
         return increases(
             events,
@@ -85,6 +85,7 @@ class Recorder:
             settle=self.settle,
             temporality=self.temporality,
             matchers=self.matchers,
+            recorded=before,
         )
 
     def _constants(self, promise: Promise) -> list[Record]:

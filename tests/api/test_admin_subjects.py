@@ -26,6 +26,7 @@ from tests.fakes import (
     whole_body,
 )
 from tests.fakes.settings import JWKS_URL
+from tests.fakes.stores import FakeBlobs
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
 
@@ -127,8 +128,10 @@ async def test_an_export_holds_every_turn_and_version_in_pages() -> None:
     assert not any(session in json.dumps(shown) for session in sessions)
 
 
-async def test_the_cached_answers_of_the_tenant_go_from_every_tier() -> None:
-    office = Office()
+@pytest.mark.parametrize("routes", ["{}", '{"fast": {"shared": true}}'], ids=["of the tenant", "shared"])
+async def test_the_cached_answers_that_may_be_hers_go_from_every_tier(routes: str) -> None:
+    """An answer that tenants share may be to her question as well."""
+    office = Office(CACHE_ROUTES=routes)
     office.ports.fetch.script(UPSTREAM_URL, *(json_answer(completion()) for _ in range(2)))
     for _ in range(2):
         await office.send("POST", "/v1/chat/completions", dict(CHAT_BODY), headers=office.ann)
@@ -137,6 +140,37 @@ async def test_the_cached_answers_of_the_tenant_go_from_every_tier() -> None:
     assert (await office.forget())["removed"]["cache_entries"] == 1
     await office.send("POST", "/v1/chat/completions", dict(CHAT_BODY), headers=office.ann)
     assert len(office.ports.fetch.calls) == 3
+
+
+async def test_nothing_is_left_in_any_store_but_the_marks_that_it_was_purged() -> None:
+    """The index by which her questions would be found again included; what is another tenant's stays."""
+    office = Office(CACHE_NEAR_THRESHOLD="0.8")
+    kv = office.ports.key_value
+    assert kv is not None
+    blobs = office.ports.blobs = FakeBlobs()
+    asked = {"model": "fast", "messages": [{"role": "user", "content": "What is the capital of France?"}]}
+    office.ports.fetch.script(UPSTREAM_URL, *(json_answer(completion()) for _ in range(2)))
+
+    def kept() -> set[tuple[str, str]]:
+        return {("kv", name) for name in kv.values} | {("blobs", name) for name in blobs.values}
+
+    await office.begin(office.ann)
+    await office.send("POST", "/v1/chat/completions", asked, headers=office.ann)
+    await office.ports.background.run()
+    hers = kept()
+    assert {(store, name.partition("/")[0]) for store, name in hers} >= {
+        ("kv", "cache"),
+        ("kv", "near"),
+        ("blobs", "cache"),
+    }
+    await office.send("POST", "/v1/chat/completions", asked, headers=_bearer(sub="bob", tenant="other"))
+    await office.ports.background.run()
+    others = kept() - hers
+    told = await office.forget()
+    assert (told["removed"]["cache_entries"], told["more"]) == (len(hers), False)
+    assert others
+    assert kept() >= others
+    assert {name.partition("/")[0] for _, name in kept() - others} == {"purge"}
 
 
 async def test_a_key_that_is_the_subject_goes_with_its_record() -> None:

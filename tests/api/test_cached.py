@@ -68,6 +68,21 @@ async def test_a_stale_answer_is_served_at_once_and_asked_for_anew_beside_it() -
     assert len(span.links) == 1
 
 
+async def test_what_another_isolate_has_asked_for_anew_is_found_and_not_asked_again() -> None:
+    rig = with_answers(json_answer(completion("old")), json_answer(completion("new")))
+    other = make_gateway(rig.ports)
+    assert await said(rig, headers=SHORT) == ("miss", "old")
+    await rig.ports.background.run()
+    rig.ports.clock.advance(11)
+    assert await said(other, headers={**WITH_KEY, "cache-control": "no-cache"}) == ("bypass", "new")
+    await rig.ports.background.run()
+    assert await said(rig) == ("stale-l1", "old")
+    await rig.ports.background.run()
+    assert rig.observed.span("cache.revalidate").attributes["lumigate.cache.revalidation"] == "found"
+    assert await said(rig) == ("hit-l1", "new")
+    assert len(rig.ports.fetch.calls) == 2
+
+
 async def test_a_stale_stream_is_asked_for_anew_as_a_stream() -> None:
     rig = with_answers(stream_answer(*STREAM), stream_answer(*STREAM))
     await whole_body(await rig.send(body=STREAMED, headers=SHORT))
@@ -203,6 +218,17 @@ async def test_an_answer_with_an_empty_list_of_calls_calls_nothing(none: str) ->
     rig = with_answers(json_answer(completion(choices=choices)))
     await rig.send(body=body)
     assert (await rig.send(body=body)).headers["x-lumigate-cache"] == "hit-l1"
+
+
+async def test_features_that_are_asked_for_by_a_header_make_another_request() -> None:
+    rig = with_answers(json_answer(completion("one")), json_answer(completion("two")))
+    body = {**CHAT_BODY, "max_tokens": 9}
+
+    async def with_features(names: str) -> str:
+        headers = {**WITH_KEY, "anthropic-beta": names}
+        return (await rig.send(path="/v1/messages", headers=headers, body=body)).headers["x-lumigate-cache"]
+
+    assert [await with_features(names) for names in ("a", "b", "a")] == ["miss", "miss", "hit-l1"]
 
 
 async def test_tenants_share_an_answer_where_the_route_says_so() -> None:

@@ -85,6 +85,14 @@ async def test_only_the_token_opens_it(authorization: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "other", [TOKEN[:-1], TOKEN[1:], TOKEN + "e", TOKEN.upper(), TOKEN[0], f"{TOKEN} {TOKEN}"]
+)
+async def test_what_is_nearly_the_token_does_not_open_it(other: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await get([StubShard("a")], authorization=f"Bearer {other}")
+
+
+@pytest.mark.parametrize(
     ("accepted", "compressed"),
     [
         ("gzip", True),

@@ -24,6 +24,11 @@ BAD_BODIES: dict[str, tuple[bytes, int, str]] = {
     "not UTF-8": (b'{"model": "\xff"}', 400, "invalid_json"),
     "NaN": (b'{"model": NaN}', 400, "invalid_json"),
     "too deep": (b"[" * 100_000, 400, "invalid_json"),
+    "deeper than anyone needs": (
+        with_changes(tools=[]).replace(b"[]", b"[" * 200 + b"]" * 200),
+        400,
+        "invalid_json",
+    ),
     "deep enough to end an interpreter": (b'{"a":' * 9_000 + b"1" + b"}" * 9_000, 400, "invalid_json"),
     "a huge number": (b'{"model": ' + b"9" * 5000 + b"}", 400, "invalid_json"),
     "a list": (b"[]", 400, "invalid_request"),

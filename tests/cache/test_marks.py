@@ -3,6 +3,7 @@ from __future__ import annotations
 from lumigate.cache.entry import Entry
 from lumigate.cache.key import short_hash
 from lumigate.cache.marks import ALL, EVERYONE, MODEL, TAG, PurgeMarks, mark_of, write_mark
+from lumigate.cache.purge import Target, purge_stores
 from tests.cache.rig import KEY, kv, make_asked, make_cache, make_entry, make_rig
 from tests.fakes import ScopeUnderTest
 
@@ -109,3 +110,11 @@ async def test_junk_among_the_marks_is_passed_over() -> None:
         kv(rig).values[f"purge/{PLACE}/{name}"] = b"1"
     assert await known.settle(rig.scope, "t:acme")
     assert not known.is_purged("t:acme", KEY, entry_of(rig))
+
+
+async def test_a_purge_takes_out_what_was_asked_for_in_the_same_millisecond() -> None:
+    """A mark is named by its millisecond, and on Workers many requests share one."""
+    rig = make_rig()
+    now_ns = rig.ports.clock.now_ns() // 1_000_000 * 1_000_000 + 700_000
+    _, _, epoch_ns = await purge_stores(rig.ports, Target(kind=ALL), now_ns=now_ns, lifetime_seconds=100)
+    assert epoch_ns >= now_ns

@@ -175,6 +175,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         events: list[str] = []
         runtime.ports.console.listen(events.append)
         mix = Mix(running, collector)
+        everything.callback(mix.close)
         client = everything.enter_context(httpx.Client(base_url=url, timeout=PATIENCE_SECONDS))
         found = Run(mix=mix, client=client, sources=sources, began=time.time(), points=[], events=events)
         found.until("max(lumigate_heartbeat_total) > 2")

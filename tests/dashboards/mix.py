@@ -102,6 +102,9 @@ class Mix:
         self.say("fast", tenant="acme", count=6)
         self._running.call(self._disaster())
         self._with_old_keys(keys_are_missed)
+
+    def close(self) -> None:
+        """Let go of the connections."""
         self._client.close()
 
     def say(

@@ -29,6 +29,24 @@ async def test_a_client_that_hangs_up_in_a_stream_is_an_abort_with_its_provider_
     nothing_was_misused(rig)
 
 
+async def test_a_client_that_hangs_up_as_soon_as_it_has_read_the_end_has_all_of_the_answer() -> None:
+    """As OpenAI's own client does: the news of it may come before that of the last write."""
+    rig = with_upstream(stream_answer(*STREAM))
+    disconnect = Disconnect()
+    response = await rig.send(body=STREAMED, disconnect=disconnect)
+    events = cast("AsyncGenerator[bytes]", response.body)
+    while not (await anext(events)).endswith(b"data: [DONE]\n\n"):
+        pass
+    disconnect.fire()
+    await events.aclose()
+    (event,) = rig.events
+    assert (event["status"], event["outcome"], event["level"]) == (200, "complete", "info")
+    assert rig.observed.total("lumigate.llm.attempts", lumigate__llm__result="ok") == 1
+    again = await rig.send(body=STREAMED)
+    assert again.headers["x-lumigate-cache"] == "hit-l1"
+    nothing_was_misused(rig)
+
+
 async def test_a_client_that_hangs_up_before_the_answer_is_a_499() -> None:
     rig = with_upstream(FakeAnswer(200, {}, [asyncio.Event()]))
     disconnect = Disconnect()
@@ -45,6 +63,17 @@ async def test_a_client_that_hangs_up_before_the_answer_is_a_499() -> None:
 
 async def test_a_stream_that_is_never_started_is_closed_by_the_hang_up() -> None:
     rig = with_upstream(stream_answer(*STREAM))
+    disconnect = Disconnect()
+    response = await rig.send(body=STREAMED, disconnect=disconnect)
+    disconnect.fire()
+    await cast("AsyncGenerator[bytes]", response.body).aclose()
+    assert [event["outcome"] for event in rig.events] == ["client_abort"]
+
+
+async def test_a_client_that_leaves_before_anything_was_sent_has_nothing_of_an_answer_that_came_at_once() -> (
+    None
+):
+    rig = with_upstream(stream_answer(b"".join(STREAM)))
     disconnect = Disconnect()
     response = await rig.send(body=STREAMED, disconnect=disconnect)
     disconnect.fire()

@@ -9,6 +9,7 @@ import pytest
 
 from lumigate.llm.chat import ChatRequest
 from lumigate.llm.dialects.anthropic import ANTHROPIC_DIALECT
+from lumigate.llm.prompt_size import prompt_tokens
 from tests.fakes.gateway import error_of, make_gateway
 
 LONG = "word " * 20_000
@@ -64,3 +65,11 @@ async def test_the_ceiling_of_a_request_holds_for_words_that_only_anthropic_know
     }
     response = await rig.send(path="/v1/messages", body=body)
     assert (response.status, error_of(response)["code"]) == (400, "cost_ceiling_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("a" * 400, 100), ("日本語の文章" * 10, 60), ("Größe" * 8, 16), ("", 0)]
+)
+def test_characters_of_asian_scripts_are_a_token_each(text: str, tokens: int) -> None:
+    empty = prompt_tokens({"messages": [{"role": "user", "content": ""}]})
+    assert prompt_tokens({"messages": [{"role": "user", "content": text}]}) - empty == tokens

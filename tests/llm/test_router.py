@@ -37,6 +37,12 @@ def test_a_policy_changes_when_the_table_does() -> None:
     assert one != other
 
 
+def test_data_of_a_region_is_kept_apart_where_the_same_candidates_may_answer_both() -> None:
+    """An isolate's memory serves all requests: what one marked for the EU left there is for such ones only."""
+    router = make_router(fast=(ModelRoute(provider="openai", model="a", region="eu"),))
+    assert router.policy("fast", "DE", "eu") != router.policy("fast", "DE")
+
+
 @pytest.mark.parametrize(
     ("model", "hint"),
     [("fst", "Did you mean fast?"), ("FAST", "GET /v1/models"), ("\ud800", "GET /v1/models")],

@@ -106,7 +106,7 @@ HOSTILE = (
     "1", "1 ", "11 ", "1111 ", "4111 ", "1-", "1111-", "1.1.1.1.", "1.1.1.1 ", "0120-", "+1", "+1 ", "+1 2 3 ",
     "(", "(03)",
     "a@", "a@a.", "@", "a.", "a@b.c", "a-", "::", ":1", ":ffff", "AA11", "AA11 ", "GB82 WEST ", "1ー",
-    "４１１１　", "は",
+    "４１１１　", "4111\u2009", "は",
     "sk-", "-sk-", "sk-a", "eyJ", "eyJaaaaaaaa.", "eyJaaaaaaaa.eyJ", "xoxb-", "github_pat_", "SG.aaaaaaaaaaaaaaaaaaaa.",
     "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\n", "=", "token=", "token=aaaaaaaa1",
     "password=aA1!aA1! ", "://", "://a:", "://a:b", "Bearer ", "\\n", "MIIEabcdefghijklmnopqrstuvwx\n", "é",

@@ -101,6 +101,21 @@ def test_patch_takes_it(tmp_path: Path, old: str, new: str) -> None:
     assert (path.read_bytes() if path.exists() else b"") == new.encode()
 
 
+@pytest.mark.skipif(shutil.which("patch") is None, reason="there is no patch on this machine")
+def test_patch_finds_a_file_whose_name_has_blanks(tmp_path: Path) -> None:
+    path = tmp_path / "my own file.py"
+    path.write_bytes(b"a\nb\n")
+    diff = unified_diff("a\nb\n", "a\nc\n", old_name=path.name, new_name=path.name).text
+    subprocess.run(
+        ["patch", "-p1", "--batch"],  # noqa: S607 - whichever the machine has
+        input=diff.encode(),
+        cwd=tmp_path,
+        check=True,
+        timeout=60,
+    )
+    assert path.read_bytes() == b"a\nc\n"
+
+
 def test_what_was_not_there_is_made_of_nothing() -> None:
     diff = unified_diff(None, "a\nb", new_name="main.py")
     assert (

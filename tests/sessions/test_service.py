@@ -11,6 +11,7 @@ from lumigate.sessions.bounds import first_kept
 from lumigate.sessions.service import SessionService
 from lumigate.sessions.settings import SessionSettings
 from lumigate.sessions.store import PIECE_CHARS
+from lumigate.sessions.turnstile import TICKET_MS, Lease, Line
 from tests.fakes import FakeClock, MemoryDatabase
 
 
@@ -189,3 +190,11 @@ def test_a_turn_of_another_number_is_not_stored() -> None:
     begin(service)
     assert commit(service, 2)["status"] == "lost"
     assert commit(service, 1)["status"] == "committed"
+
+
+def test_who_no_longer_shows_a_ticket_has_left_the_line() -> None:
+    line, lease = Line(), Lease(holder="h", expires_ms=1000)
+    assert not line.is_next("gone", lease, 0)
+    assert not line.is_next("here", lease, 10)
+    assert not line.is_next("here", None, TICKET_MS), "the other may still come"
+    assert line.is_next("here", None, TICKET_MS + 1)

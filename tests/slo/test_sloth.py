@@ -187,6 +187,30 @@ def test_the_numbers_are_those_that_happened(spec: Path, tmp_path: Path) -> None
     )
 
 
+def test_sloths_burn_of_now_is_that_of_the_last_minutes_and_its_budget_is_the_budget(
+    spec: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "specs").mkdir()
+    for name, text in import_sloth(spec).items():
+        (tmp_path / "specs" / name).write_text(text)
+    (availability,) = (p for p in load_promises(tmp_path / "specs") if p.name == "requests-availability")
+    evaluate(
+        tmp_path,
+        [group(availability, names="sloth")],
+        {
+            'http_requests_total{job="myservice",code="200"}': "0+100x30 3000+90x10",
+            'http_requests_total{job="myservice",code="503"}': "0x30 0+10x10",
+        },
+        [
+            expect("sum(slo:error_budget:ratio)", "42m", 0.001),
+            expect('sum(slo:objective:ratio{sloth_slo="requests-availability"})', "42m", 0.999),
+            expect("sum(slo:time_period:days)", "42m", 30),
+            expect("sum(slo:current_burn_rate:ratio)", "42m", 0.1 / 0.001),
+            expect("abs(sum(slo:period_burn_rate:ratio) - 25) < bool 1e-9", "42m", 1),
+        ],
+    )
+
+
 def test_an_alerts_own_labels_and_annotations_come_along(spec: Path, tmp_path: Path) -> None:
     """Its severity is ours: whoever routes by Sloth's finds `sloth_severity`."""
     folder, out = tmp_path / "specs", tmp_path / "out"

@@ -320,6 +320,16 @@ def test_a_query_whose_brackets_are_not_in_pairs_is_refused(tmp_path: Path, quer
     assert unbalanced("""a{b="}(", c=~'["]', d=`'\\`}[5m]""") is None
 
 
+@pytest.mark.parametrize("op", ["lt", "gte", "gt", None])
+def test_a_bucket_counts_what_is_at_most(tmp_path: Path, op: str | None) -> None:
+    content = yaml.safe_load(SPEC)
+    source = {"type": "LumigateCatalog", "spec": {"metric": "lumigate.gateway.overhead"}}
+    content["spec"]["indicator"]["spec"] = {"thresholdMetric": {"metricSource": source}}
+    content["spec"]["objectives"] = [{"target": 0.99, "value": 0.1} | ({"op": op} if op else {})]
+    (fault,) = faults(tmp_path, yaml.safe_dump(content))
+    assert "a histogram's buckets count what is at most: op: lte, and a value" in fault
+
+
 def test_a_ratio_may_be_raw(tmp_path: Path) -> None:
     content = yaml.safe_load(SPEC)
     source = {"metricSource": {"type": "Prometheus", "spec": {"query": "avg(errors:ratio{w='{{.window}}'})"}}}

@@ -10,7 +10,7 @@ from slo import records
 from slo.prometheus import service_group
 from slo.rules import rule_file
 from tests.slo.examples import policy, settings
-from tests.slo.promtool import promtool, run
+from tests.slo.promtool import evaluate, expect, promtool, run
 
 STANDING = {"availability": (0.55, 5_400), "llm-errors": (0.6, None)}
 """What each has spent, and the seconds that the rest lasts at its pace; None where nothing burns."""
@@ -49,3 +49,33 @@ def test_budget_spent_and_time_left_are_those_of_the_promise_that_fires(tmp_path
     content = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(content))
     run(promtool(), "test", "rules", tmp_path / "test.yaml")
+
+
+def test_one_promise_that_is_seen_too_little_is_told_whatever_the_others_are(tmp_path: Path) -> None:
+    """A promise about a team's own queries can be blind alone."""
+    firing = 'count(ALERTS{alertname="LumigateCoverageLow",alertstate="firing"}) or vector(0)'
+    shares = {"availability": 1.0, "brought-along": 0.5}
+    series = {
+        f'{name}{{service="lumigate",slo="{slo}"}}': f"{share if name == records.COVERAGE else 1}x80"
+        for slo, share in shares.items()
+        for name in (records.COVERAGE, records.COVERAGE_EXPECTED)
+    }
+    evaluate(tmp_path, [service_group(settings(), policy())], series, [expect(firing, "70m", 1)])
+
+
+def test_too_few_bad_events_spend_no_budget_that_anybody_is_told_of(tmp_path: Path) -> None:
+    """One failure of two is a budget 500 times spent: of a promise with so little traffic, nothing is known."""
+    labels = '{service="lumigate",slo="availability"}'
+    firing = 'count(ALERTS{alertname=~"LumigateBudget.*",alertstate="firing"}) or vector(0)'
+    for bad, alerts in ((4, 0), (5, len(policy().stages))):
+        series = {
+            records.BUDGET_SPENT: "500x10",
+            records.PERIOD_BAD: f"{bad}x10",
+            records.MINIMUM_BAD: "5x10",
+        }
+        evaluate(
+            tmp_path,
+            [service_group(settings(), policy())],
+            {name + labels: values for name, values in series.items()},
+            [expect(firing, "5m", alerts)],
+        )

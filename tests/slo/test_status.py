@@ -56,6 +56,25 @@ def test_a_burn_that_would_page_stops_a_release_before_the_budget_is_gone() -> N
     assert judged.exhaustion == pytest.approx(30 * DAY / 20)
 
 
+def test_a_burn_that_is_over_or_has_only_begun_does_not_stop_a_release() -> None:
+    """As with the alerts: fast over the long window and over the short one."""
+    found = reading(0, 1_000_000, coverage=1)
+    for window in (HOUR, 5 * MINUTE):
+        bad = dict(found.bad) | {window: 20_000}
+        judged = standing(promise(), Reading(bad=bad, total=found.total, coverage=1), policy())
+        assert (judged.gate, judged.burning) == (Gate.OPEN, frozenset())
+
+
+def test_a_promise_that_pages_nobody_does_not_stop_a_release_by_its_burn() -> None:
+    found = reading(0, 1_000_000, coverage=1)
+    bad = dict(found.bad) | {HOUR: 20_000, 5 * MINUTE: 20_000}
+    judged = standing(
+        promise(policy="ticket-only"), Reading(bad=bad, total=found.total, coverage=1), policy()
+    )
+    assert judged.gate is Gate.OPEN
+    assert judged.burning == {"page"}
+
+
 def test_a_negative_count_is_a_whole_budget() -> None:
     assert standing(promise(), reading(-50, 1_000), policy()).remaining == 1
 

@@ -114,6 +114,12 @@ def test_a_raw_query_counts_exactly_where_it_took_a_rate() -> None:
     assert ">= 0) or last_over_time(b[1m] offset 8s))" in found
 
 
+def test_deltas_are_given_as_long_to_settle() -> None:
+    """One that is stored after its step would be in no step, as with totals."""
+    found = increases_of_query("sum(rate(b[{{.window}}]))", step=60, settle=8, temporality="delta")
+    assert found == "sum((sum_over_time(b[1m] offset 8s)))"
+
+
 @pytest.mark.parametrize("query", ["avg_over_time(a[{{.window}}])", "rate((a + b)[{{.window}}:])"])
 def test_a_raw_query_that_cannot_be_counted_is_refused(query: str) -> None:
     with pytest.raises(UnreadableQuery):

@@ -17,6 +17,7 @@ from lumigate.api.admin import asking_the_store
 from lumigate.api.admin_keys import shown
 from lumigate.api.sessions import NO_STORE, counted
 from lumigate.auth.api_keys import ApiKeys
+from lumigate.auth.caller import KEY_SUBJECT
 from lumigate.auth.key_store import PREFIX, KeyRecord
 from lumigate.auth.tokens import tenant_name
 from lumigate.cache.key import SHARED, namespace_of
@@ -32,7 +33,6 @@ from lumigate.sessions.ids import owner_of
 from lumigate.sessions.subjects import export_sessions, forget_sessions
 
 SUBJECT_ROUTE = "/admin/subjects/{subject}"
-_KEY = "key:"
 _MAX_QUERY_CHARS = 4096
 
 
@@ -105,9 +105,9 @@ class AdminSubjects:
     async def _key(self, scope: Scope, tenant: str, subject: str) -> KeyRecord | None:
         """The record of the key that the subject is, if it is one of the tenant's."""
         store = scope.ports.key_value
-        if store is None or not subject.startswith(_KEY):
+        if store is None or not subject.startswith(KEY_SUBJECT):
             return None
-        record = await self._keys.store(scope, store).find(subject.removeprefix(_KEY))
+        record = await self._keys.store(scope, store).find(subject.removeprefix(KEY_SUBJECT))
         return record if record is not None and record.tenant == tenant else None
 
     async def _remove_key(self, scope: Scope, record: KeyRecord) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from lumigate.auth import api_key
-from lumigate.auth.caller import Caller
+from lumigate.auth.caller import KEY_SUBJECT, Caller
 from lumigate.auth.expiring import ExpiringCache
 from lumigate.auth.key_store import KeyRecord, KeyStore
 from lumigate.auth.settings import AuthSettings
@@ -28,7 +28,7 @@ class ApiKeys:
         # Looked up by digest: an attacker who can time the lookup learns about digests, not about keys.
         self._static = {
             key.sha256: Caller(
-                tenant=key.tenant, subject=f"key:{key.sha256[:16]}", scopes=frozenset(key.scopes)
+                tenant=key.tenant, subject=f"{KEY_SUBJECT}{key.sha256[:16]}", scopes=frozenset(key.scopes)
             )
             for key in settings.api_keys
         }
@@ -59,7 +59,9 @@ class ApiKeys:
         state = record.state(scope.clock.now_ns() / 1e9)
         if state != "active":
             raise Unauthenticated(f"api_key_{state}")
-        return Caller(tenant=record.tenant, subject=f"key:{identity}", scopes=frozenset(record.scopes))
+        return Caller(
+            tenant=record.tenant, subject=f"{KEY_SUBJECT}{identity}", scopes=frozenset(record.scopes)
+        )
 
     def store(self, scope: Scope, store: KeyValue) -> KeyStore:
         """The keys in this request's KV, to change them."""

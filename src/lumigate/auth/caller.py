@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+KEY_SUBJECT: Final = "key:"
+"""How the subject of an API key begins. No token's does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

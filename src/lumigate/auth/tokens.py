@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lumigate.auth import jws
-from lumigate.auth.caller import Caller
+from lumigate.auth.caller import KEY_SUBJECT, Caller
 from lumigate.auth.claims import ClaimRules, check_claims, check_type, region, scopes, text
 from lumigate.auth.key_set import KeySet
 from lumigate.auth.revocation import Revocations
@@ -98,15 +98,23 @@ def _refusal(token: jws.Token, rules: ClaimRules, now_seconds: float) -> Unauthe
 
 def _caller(claims: Mapping[str, Any], issuer: TrustedIssuer) -> Caller:
     subject = text(claims, "sub")
-    if subject is None:
+    # What a key holds is not for whoever may choose a name at an issuer.
+    if subject is None or subject.startswith(KEY_SUBJECT):
         raise Unauthenticated("malformed")
-    tenant = issuer.tenant or text(claims, issuer.tenant_claim) or subject
+    tenant = issuer.tenant or _tenant(claims, issuer.tenant_claim) or subject
     return Caller(
         tenant=tenant_name(tenant),
         subject=subject,
         scopes=scopes(claims, issuer.scope_claim),
         region=region(claims, issuer.region_claim),
     )
+
+
+def _tenant(claims: Mapping[str, Any], name: str) -> str | None:
+    """A number, or a list, is no name: whoever has one is of some tenant, and must not become one of their own."""
+    if not isinstance(claims.get(name, ""), str | None):
+        raise Unauthenticated("malformed")
+    return text(claims, name)
 
 
 def tenant_name(text: str) -> str:

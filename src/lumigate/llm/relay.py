@@ -56,6 +56,7 @@ class StreamRelay:
         self._kept: list[bytes] = []
         self._room = keep_bytes
         self._done = False
+        self._ended = False
         self._chunks = response.chunks()
         self._first = b""
         self._begun = False
@@ -91,7 +92,7 @@ class StreamRelay:
         chunks = self._chunks
         try:
             if self._first:
-                yield self._first
+                yield self._sent(self._first)
             if self._done:
                 self._scope.ports.background(self._drain(chunks))
             while not self._done:
@@ -99,7 +100,7 @@ class StreamRelay:
                 if chunk is None and not (chunk := self._missing_end()):
                     break
                 if passed := self._pass_on(chunk):
-                    yield passed
+                    yield self._sent(passed)
                 if self._done:
                     # A provider that is slow to hang up must not keep the client; one that is not keeps its connection.
                     self._scope.ports.background(self._drain(chunks))
@@ -149,6 +150,25 @@ class StreamRelay:
         self._keep(passed)
         return passed
 
+    def _sent(self, passed: bytes) -> bytes:
+        """What goes out now; with the end of the answer in it, a hang-up is no abort any more."""
+        if self._done:
+            self._scope.open_call = self
+        return passed
+
+    def abort(self) -> None:
+        """The client left when the end was on its way to it. Some leave as soon as they read the closing mark.
+
+        So it had all of the answer: OpenAI's own client closes its connection there, which may be heard before the last
+        write is known to have been taken.
+        """
+        self._end()
+        self._call.cancel()
+
+    def finish(self, result: str) -> None:
+        """Finish the call without touching the connection."""
+        self._call.finish(result)
+
     def _missing_end(self) -> bytes:
         """The blank line that a closed stream has left out after its last event, if that is whole without it."""
         data = event_data(self._splitter.rest)
@@ -163,7 +183,12 @@ class StreamRelay:
 
     def _end(self) -> bytes:
         """The provider has closed the stream: judge how it ended; the last thing to send, if any."""
+        if self._ended:
+            return b""
+        self._ended = True
         call, answer = self._call, self._call.answer
+        if self._scope.open_call is self:  # nor does it hold its request any longer
+            self._scope.open_call = call
         if call.captured:
             call.captured.answered(self._captured)
         if answer.failed:

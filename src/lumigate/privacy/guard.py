@@ -6,14 +6,13 @@ always goes to the provider in canonical form, because that is what the policy w
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from lumigate import strict_json
 from lumigate.errors import PersonalDataRefused
 from lumigate.http.sse import event_data, split_events
+from lumigate.llm.canonical import encode
 from lumigate.llm.chat import EMBEDDINGS, ChatRequest
 from lumigate.llm.dialects import Outlet, Writer
 from lumigate.privacy.answers import ChunkRestorer, restore_answer
@@ -79,7 +78,7 @@ class RestoringDialect:
     def write_answer(self, body: bytes, *, native: bool) -> bytes:
         document = strict_json.load_object(body)
         if document is not None:
-            body = _encode(restore_answer(document, self._tokens))
+            body = encode(restore_answer(document, self._tokens))
         return self._inner.write_answer(body, native=native)
 
     def outlet(self, *, native: bool) -> Outlet:
@@ -101,8 +100,4 @@ class _RestoringOutlet:
         document = strict_json.load_object(event_data(event))
         if document is None:  # the mark at the end, or a comment
             return event
-        return b"data: " + _encode(self._chunks.feed(document)) + b"\n\n"
-
-
-def _encode(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode("ascii")
+        return b"data: " + encode(self._chunks.feed(document)) + b"\n\n"

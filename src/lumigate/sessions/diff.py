@@ -33,7 +33,10 @@ def unified_diff(old: str | None, new: str, *, old_name: str = "code", new_name:
     edits = _edits(before, after)
     if not edits:
         return Diff(text="", added=0, removed=0)
-    pieces = [f"--- {'/dev/null' if old is None else 'a/' + old_name}\n", f"+++ b/{new_name}\n"]
+    pieces = [
+        f"--- {'/dev/null' if old is None else _named('a/' + old_name)}\n",
+        f"+++ {_named('b/' + new_name)}\n",
+    ]
     for hunk in _hunks(edits):
         pieces.extend(_hunk_lines(before, after, hunk))
     return Diff(
@@ -41,6 +44,11 @@ def unified_diff(old: str | None, new: str, *, old_name: str = "code", new_name:
         added=sum(d - c for _, _, c, d in edits),
         removed=sum(b - a for a, b, _, _ in edits),
     )
+
+
+def _named(name: str) -> str:
+    """A name with blanks in it ends at a tab, by which `patch` and `git apply` know where it ends."""
+    return f"{name}\t" if " " in name else name
 
 
 def _lines(text: str) -> list[str]:

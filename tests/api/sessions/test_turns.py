@@ -125,3 +125,10 @@ def _slow(until: asyncio.Event) -> Any:
     from tests.fakes import FakeAnswer
 
     return FakeAnswer(200, None, [until, json.dumps(completion("one")).encode()])
+
+
+async def test_no_answer_of_a_session_comes_from_the_cache(rig: Rig) -> None:
+    rig.answers("One.", "Two.")
+    _, first = await rig.say(await rig.begin(), "The same.")
+    _, second = await rig.say(await rig.begin(), "The same.")
+    assert (first["answer"], second["answer"]) == ("One.", "Two.")

@@ -11,7 +11,16 @@ import pytest
 from lumigate.ports import FetchError, StreamInterrupted
 from tests.fakes import CHAT_BODY, DONE_EVENT, STREAM, FakeAnswer, error_of, event, stream_answer, whole_body
 from tests.ledger.rigs import LedgerPort, LedgerUnderTest
-from tests.llm.dispatch.rig import ALPHA, BETA, FAULTS_WORTH_A_RETRY, candidate, good, make_rig, refusal
+from tests.llm.dispatch.rig import (
+    ALPHA,
+    BETA,
+    FAULTS_WORTH_A_RETRY,
+    GAMMA,
+    candidate,
+    good,
+    make_rig,
+    refusal,
+)
 
 _KEY = {"authorization": "Bearer test-key-of-acme"}
 
@@ -176,3 +185,15 @@ async def test_of_many_at_once_one_probes_while_all_wait_for_their_ledger() -> N
     assert [response.status for response in responses] == [200] * 10
     assert [call.url for call in rig.ports.fetch.calls].count(ALPHA) == 5 + 1
     ledger.close()
+
+
+async def test_the_failing_stay_out_of_it_while_anybody_is_well() -> None:
+    rig = make_rig("alpha", "beta", "gamma", RETRY_ATTEMPTS="1")
+    fresh = {"cache-control": "no-store", **_KEY}
+    rig.ports.fetch.script(ALPHA, *[refusal(500) for _ in range(6)])
+    rig.ports.fetch.script(BETA, *[good() for _ in range(5)], refusal(500))
+    for _ in range(5):
+        await rig.send(headers=fresh)
+    before = len(rig.ports.fetch.calls)
+    assert (await rig.send(headers=fresh)).status == 502
+    assert {call.url for call in rig.ports.fetch.calls[before:]} == {BETA, GAMMA}

@@ -171,3 +171,22 @@ def test_what_the_binding_cannot_do_with_vectors_is_refused_by_name(
     with pytest.raises(UnsupportedByProvider) as caught:
         PROVIDERS["workers_ai"].build_embeddings_call(access, route, body)
     assert caught.value.param == param
+
+
+def test_a_turn_without_words_is_no_turn_to_anthropic() -> None:
+    answer = {"role": "assistant", "content": "Yes?"}
+    messages = sent("anthropic", messages=[{"role": "user", "content": ""}, answer, USER])["messages"]
+    assert [turn["role"] for turn in messages] == ["assistant", "user"]
+    assert all(turn["content"] for turn in messages)
+
+
+def test_thoughts_and_pictures_of_other_models_are_not_put_to_openai_which_may_refuse_them() -> None:
+    said = {"role": "assistant", "content": "Yes?"}
+    thought = {
+        **said,
+        "reasoning_content": "hm",
+        "reasoning_details": [{"type": "reasoning.text"}],
+        "images": [],
+    }
+    assert sent("openai", messages=[USER, thought, USER])["messages"] == [USER, said, USER]
+    assert sent("openrouter", messages=[USER, thought, USER])["messages"] == [USER, thought, USER]

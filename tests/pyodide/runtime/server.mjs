@@ -108,7 +108,8 @@ async function* chunksOf(context, body) {
   }
 }
 
-async function send(context, response, message, answer) {
+/** `closed` settles when the connection is gone: then nothing else of the answer is heard of again. */
+async function send(context, response, message, answer, closed) {
   const { length, encodeBody, source } = extraOf(response);
   const headers = headersFor(response);
   const body = context.run(() => response.body);
@@ -122,7 +123,7 @@ async function send(context, response, message, answer) {
     return;
   }
   if (source !== undefined && !encoder && !response.bodyUsed) {
-    await new Promise((resolve) => answer.end(source, resolve));
+    await Promise.race([new Promise((resolve) => answer.end(source, resolve)), closed]);
     return;
   }
   answer.flushHeaders();
@@ -133,11 +134,9 @@ async function send(context, response, message, answer) {
   }
   for await (const chunk of chunksOf(context, body)) {
     if (answer.destroyed) return;
-    if (!answer.write(chunk)) {
-      await new Promise((resolve) => answer.once("drain", resolve).once("close", resolve));
-    }
+    if (!answer.write(chunk)) await Promise.race([new Promise((resolve) => answer.once("drain", resolve)), closed]);
   }
-  await new Promise((resolve) => answer.end(resolve));
+  await Promise.race([new Promise((resolve) => answer.end(resolve)), closed]);
 }
 
 function check(context, response) {
@@ -156,8 +155,12 @@ async function serve(runtime, message, answer) {
   clock.advance();
   const controller = new AbortController();
   const cf = runtime.cf;
+  // Not `writableFinished`: that is true as well of an answer that was ended when its client was gone already.
+  let left = false;
+  answer.on("finish", () => (left = true));
+  const closed = new Promise((resolve) => answer.on("close", resolve));
   answer.on("close", () => {
-    if (answer.writableFinished) return;
+    if (left) return;
     context.hangUp(() => {
       if (runtime.flags.enable_request_signal) controller.abort(new DOMException("The client has disconnected", "AbortError"));
     });
@@ -172,7 +175,7 @@ async function serve(runtime, message, answer) {
       signal: controller.signal,
     });
     const response = check(context, await context.run(() => invoke(runtime, context, "fetch", () => [request], { relaxed: true })));
-    await Promise.race([send(context, response, message, answer), context.failed]);
+    await Promise.race([send(context, response, message, answer, closed), context.failed]);
     context.end();
   } catch (error) {
     fail(context, error, answer);

@@ -31,6 +31,8 @@ from lumigate.llm.provider import (
 
 _THINKER = re.compile(r"o[1-9]|gpt-[5-9]")
 """Models that know the cap by its newer name only. Who names an alias cannot know which one is behind it."""
+_ADDITIONS = frozenset({"reasoning_content", "reasoning_details", "images"})
+"""What the canonical form has beside OpenAI's. Other servers that speak OpenAI's API may want it back."""
 _DONE = b"[DONE]"
 # Inside a JSON string a quote is escaped, so these match keys only; they spare most events the JSON parser.
 _TELLING = re.compile(rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|\[DONE\]|"error"\s*:')
@@ -52,6 +54,8 @@ class OpenAIProvider:
 
     def adapt(self, access: ProviderAccess, chat: ChatRequest, body: dict[str, Any]) -> dict[str, Any]:
         """The body as this provider wants it; may change and return what it is given."""
+        if access.name == "openai":
+            body["messages"] = _without_additions(body["messages"])
         if body.get("max_tokens") is not None and _THINKER.match(body["model"]):
             body["max_completion_tokens"] = body.pop("max_tokens")
         if chat.stream:
@@ -140,6 +144,16 @@ class OpenAIReader:
 
     def end(self) -> bytes:
         return DONE_EVENT
+
+
+def _without_additions(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Earlier answers without what other providers' have beside OpenAI's own members, which OpenAI may refuse."""
+    return [
+        {name: value for name, value in message.items() if name not in _ADDITIONS}
+        if message["role"] == "assistant" and not _ADDITIONS.isdisjoint(message)
+        else message
+        for message in messages
+    ]
 
 
 def json_headers(access: ProviderAccess, *, stream: bool = False) -> dict[str, str]:

@@ -1,11 +1,11 @@
 """HTTP out of a Worker, over the runtime's own `fetch`.
 
-Timeouts are JavaScript timers that abort the request (`abort.py`); one is re-armed for every chunk of a stream.
+Timeouts are JavaScript timers that abort the request (`abort.py`); one watches all reads of a body (`idle_watch.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import js
@@ -13,6 +13,7 @@ from pyodide.ffi import JsException, to_js
 
 from lumigate.platform.workers.abort import Abort
 from lumigate.platform.workers.headers import read_headers
+from lumigate.platform.workers.idle_watch import IdleWatch
 from lumigate.ports import FetchError, FetchResponse, StreamInterrupted
 
 
@@ -57,6 +58,7 @@ class WorkersFetchResponse:
         self._abort = abort
         self._idle_timeout_seconds = idle_timeout_seconds
         self._cancelled = False
+        self._watch: IdleWatch | None = None
         self.status = int(response.status)
         self.headers: Mapping[str, str] = read_headers(response.headers)
 
@@ -67,34 +69,38 @@ class WorkersFetchResponse:
             return None
         parts: list[bytes] = []
         size = 0
-        async for chunk in self.chunks():
+        chunks = self.chunks()
+        async for chunk in chunks:
             size += len(chunk)
             if size > limit_bytes:
                 self.cancel()
+                await chunks.aclose()  # left to the loop, it would be closed when the request is over
                 return None
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes]:
         stream = self._response.body
         if not stream:  # null, for an answer without a body
             return
-        reader = stream.getReader()
-        abort = self._abort
+        read = stream.getReader().read
+        watch = self._watch = IdleWatch(self._abort, self._idle_timeout_seconds)
         try:
             while True:
-                abort.arm(self._idle_timeout_seconds)
-                result = await reader.read()
-                abort.disarm()  # how long our own reader takes is not the silence of whoever sends
+                watch.begin()
+                result = await read()
+                watch.pause()
                 if result.done:
                     return
                 yield result.value.to_bytes()
         except JsException as error:
-            timed_out = abort.fired and not self._cancelled
+            timed_out = self._abort.fired and not self._cancelled
             raise StreamInterrupted("timeout" if timed_out else "connection", error.name) from None
         finally:
-            abort.disarm()
+            watch.stop()
 
     def cancel(self) -> None:
         self._cancelled = True
+        if self._watch is not None:  # a reader whose client has left may never wake again
+            self._watch.stop()
         self._abort.now()

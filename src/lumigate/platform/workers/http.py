@@ -144,8 +144,9 @@ async def _pump(body: AsyncIterator[bytes], writer: Any, hang_up: HangUp) -> Non
     """
     try:
         hang_up.take_over()
+        write = writer.write  # found once: a foreign call fewer for every chunk
         async for chunk in body:
-            await writer.write(to_js(chunk))
+            await write(to_js(chunk))
         await writer.close()
     except asyncio.CancelledError:
         if not hang_up.fired:
