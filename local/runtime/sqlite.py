@@ -23,7 +23,7 @@ LARGE_BYTES = 64 * 1024
 LOG_BYTES = 8 * 1024 * 1024
 """Roughly how long the log may grow before it is folded back."""
 
-COMMIT_SECONDS = 0.002
+COMMIT_SECONDS = 0.005
 """How long a statement written `soon` waits for others to share its commit."""
 
 _PAGE_BYTES = 4096

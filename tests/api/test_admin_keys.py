@@ -95,6 +95,19 @@ async def test_a_revoked_key_is_refused_at_once_where_it_was_revoked() -> None:
     assert (status, answer["error"]["code"]) == (401, "api_key_revoked")
 
 
+async def test_a_key_that_was_rotated_without_overlap_is_refused_at_once_where_it_was_rotated() -> None:
+    """Though this isolate remembered it as a good one."""
+    rig = gateway()
+    _, made = await ask(rig, "/admin/keys", {"tenant": "acme"})
+    old = {"authorization": f"Bearer {made['key']}"}
+    assert (await ask(rig, "/v1/models", headers=old))[0] == 200
+    status, new = await ask(rig, "/admin/keys/rotate", {"id": made["id"], "overlap_seconds": 0})
+    assert status == 201
+    refused, answer = await ask(rig, "/v1/models", headers=old)
+    assert (refused, answer["error"]["code"]) == (401, "api_key_expired")
+    assert (await ask(rig, "/v1/models", headers={"authorization": f"Bearer {new['key']}"}))[0] == 200
+
+
 async def test_after_a_rotation_both_keys_are_good_and_the_old_one_for_the_overlap_only() -> None:
     rig = gateway()
     _, made = await ask(rig, "/admin/keys", {"tenant": "acme"})
@@ -122,6 +135,7 @@ BAD: list[tuple[str, Any, str | None]] = [
     ("/admin/keys", {"tenant": "acme", "expires_in_seconds": 59}, "expires_in_seconds"),
     ("/admin/keys", {"tenant": "acme", "expires_in_seconds": 1e400}, None),
     ("/admin/keys", {"tenant": "acme", "expires_in_seconds": True}, "expires_in_seconds"),
+    ("/admin/keys", {"tenant": "acme", "expires_in_seconds": "3600"}, "expires_in_seconds"),
     ("/admin/keys", {"tenant": "acme", "hash": "00"}, None),
     ("/admin/keys", [], None),
     ("/admin/keys", b"{", None),

@@ -62,6 +62,13 @@ async def test_an_entry_for_a_token_whose_end_is_known_goes_soon_after_it(rig: G
     assert sorted(ttls) == [60, 600 + 60]
 
 
+async def test_an_entry_lives_no_longer_than_any_token_may(rig: GatewayUnderTest) -> None:
+    """However far away an operator says that its end is: the store is not for keeping."""
+    _, entry = await ask(rig, "/admin/revocations", {"jti": "one", "expires_at": 253_402_300_799})
+    _, longest = await ask(rig, "/admin/revocations", {"jti": "two"})
+    assert entry["expires_at"] == longest["expires_at"]
+
+
 async def test_the_list_shows_entries_and_no_names(rig: GatewayUnderTest) -> None:
     await ask(rig, "/admin/revocations", {"jti": "token-4711"})
     await ask(rig, "/admin/revocations", {"subject": "ann@example.com", "issued_before": NOW_SECONDS - 60})

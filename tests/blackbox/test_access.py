@@ -107,7 +107,8 @@ def test_a_rotation_costs_no_request(access: Stage) -> None:
     new = token(access)
     answers = [said(ask(access, each)) for each in (new, old, new)]
     assert answers == [(200, "")] * 3
-    assert mint.fetches - before == 1
+    # One for the new key; one more where the set had just become a minute old, and was refreshed in the background.
+    assert 1 <= mint.fetches - before <= 2
 
 
 def test_a_broken_key_set_leaves_the_old_one_in_force(access: Stage) -> None:

@@ -35,7 +35,9 @@ STEP = 1.0
 COMPRESSION = 60 / STEP
 STATE_WINDOW = "4s"
 """For panels of states: a busy machine misses scrapes, and growth takes two of them."""
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
+SCRAPES = 12
+"""`increase` stretches what so many scrapes saw by an eleventh at most; a busy machine misses some."""
 CONFIGURATION = """\
 global: {{scrape_interval: {step}, scrape_timeout: {step}, evaluation_interval: {step}}}
 rule_files: ["{rules}/*.yaml"]
@@ -189,6 +191,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         # what was told last is scraped after this, and the records that hold it are made after that
         found.until(f"min(timestamp(lumigate_heartbeat_total)) > {time.time() + STEP}")
         found.until(f"min(timestamp(slo:period_total:events)) > {time.time() + 2 * STEP}")
+        found.until(f'(count(count_over_time({{job="lumigate"}}[{WINDOW}]) < {SCRAPES}) or vector(0)) == 0')
         found.points = _points(running)
         _running.append(everything.pop_all())
         return found

@@ -16,6 +16,9 @@ import hcl2
 import pytest
 import yaml
 
+from lumigate.arrival import KNOWN_METHODS
+from lumigate.http.settings import HttpSettings
+
 ROOT = Path(__file__).resolve().parents[2]
 TERRAFORM = ROOT / "deploy" / "terraform"
 FILES = sorted(TERRAFORM.glob("*.tf"))
@@ -149,6 +152,14 @@ def test_names_are_those_of_wrangler_toml(environment: str, names: Path) -> None
         bound(table, "analytics_engine_datasets", "POINTS")["dataset"],
         "" if environment == "development" else f"env.{environment}.",
     ]
+
+
+def test_the_wall_in_front_lets_through_every_address_that_the_gateway_takes() -> None:
+    (most,) = re.findall(r"len\(http\.request\.uri\) gt (\d+)", TEXT)
+    assert int(most) == HttpSettings().max_url_bytes
+    methods = re.search(r"http\.request\.method in \{([^}]*)\}", TEXT)
+    assert methods is not None
+    assert set(re.findall(r"[A-Z]+", methods[1])) == KNOWN_METHODS
 
 
 def test_the_eu_bucket_is_in_the_eu_on_both_sides() -> None:

@@ -9,12 +9,14 @@ import pytest
 from tests.fakes import (
     API_KEY,
     CHAT_BODY,
+    JWKS_URL,
     PROVIDER_KEY,
     UPSTREAM_URL,
     FakeAnswer,
     completion,
     fake_ports,
     json_answer,
+    key_set,
     make_gateway,
 )
 from tests.gateway.rig import BEARER, FRESH, with_upstream
@@ -105,6 +107,20 @@ async def test_the_metrics_of_a_request_are_counted_once() -> None:
     assert total("lumigate.auth.checks") == 1
     assert total("gen_ai.client.inference.duration") == 1
     assert total("lumigate.llm.cost") == pytest.approx(0.00045)
+
+
+async def test_the_time_of_a_check_is_told_of_the_request_as_it_is_in_the_metric() -> None:
+    """Fetching the issuer's keys included; a hit in memory and a choice that wait for nothing take no time."""
+    ports = fake_ports()
+    rig = make_gateway(ports)
+    keys = b"".join([piece async for piece in key_set("k1").chunks()])
+    rig.ports.fetch.script(JWKS_URL, FakeAnswer(200, {}, [lambda: ports.clock.advance(0.03), keys]))
+    rig.ports.fetch.script(UPSTREAM_URL, json_answer(completion()))
+    for _ in range(2):
+        await rig.send(headers=BEARER)
+    first, second = rig.events
+    assert (first["auth_ms"], second["auth_ms"], second["l1_ms"], second["route_ms"]) == (30, 0, 0, 0)
+    assert rig.observed.total("lumigate.auth.duration") == 2
 
 
 async def test_the_time_a_provider_took_is_not_the_gateways() -> None:

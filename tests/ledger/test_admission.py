@@ -38,6 +38,28 @@ async def test_a_tenant_without_limits_is_asked_nothing_about() -> None:
     assert "ledger.reserve" not in [span.name for span in rig.observed.spans]
 
 
+@pytest.mark.parametrize(
+    ("regions", "mark", "where"),
+    [({}, {}, "world"), ({"acme": "eu"}, {}, "eu"), ({}, {"x-lumigate-region": "eu"}, "world")],
+    ids=["no region", "a region of the tenant", "a mark of the request"],
+)
+async def test_a_tenant_has_one_ledger_in_its_own_region_whatever_a_request_says(
+    regions: dict[str, str], mark: dict[str, str], where: str
+) -> None:
+    """Reserved, settled and shown there: a request that could choose would have two budgets."""
+    models = {"fast": {"provider": "openai", "model": "gpt-4o-mini", "region": "eu"}}
+    rig, world = limited(
+        json_answer(completion()), MODELS=json.dumps(models), TENANT_REGIONS=json.dumps(regions)
+    )
+    eu = rig.ports.eu_ledgers["acme"] = LedgerPort(LedgerUnderTest(rig.ports.clock))
+    response = await rig.send(headers={**FRESH, **mark})
+    await ended(rig, response)
+    assert (await rig.send("GET", "/v1/usage", body=b"")).status == 200
+    calls = {"world": world.calls, "eu": eu.calls}
+    assert response.status == 200
+    assert calls == {"world": [], "eu": []} | {where: ["reserve", "settle", "usage"]}
+
+
 async def test_what_was_reserved_becomes_what_was_used() -> None:
     rig, port = limited(json_answer(completion()))
     response = await rig.send()

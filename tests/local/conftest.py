@@ -10,11 +10,20 @@ from local.mocks.openai_upstream import OpenAIUpstream
 from local.runtime.ports import LocalPorts, open_ports
 from local.runtime.sqlite import Database
 
+CREDENTIALS = (
+    "CLOUDFLARE_ACCOUNT_ID",
+    "CLOUDFLARE_API_TOKEN",
+    "GRAFANA_TOKEN",
+    "LUMIGATE_TOKEN",
+    "PROMETHEUS_TOKEN",
+)
+
 
 @pytest.fixture(autouse=True)
-def nobodys_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's own is not for the gateways of these tests."""
-    monkeypatch.delenv("LUMIGATE_TOKEN", raising=False)
+def nobodys_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own are not for the gateways and services of these tests."""
+    for name in CREDENTIALS:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

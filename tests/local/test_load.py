@@ -14,10 +14,10 @@ MINT = TokenMint(SigningKey.generate())
 
 async def test_what_was_sent_is_what_the_gateway_saw() -> None:
     async with EmbeddedRuntime(behaviour=Behaviour(completion_tokens=6)) as runtime:
-        load = LoadGenerator(runtime.url, runtime.issuer, rps=150, seed=7)
-        await load.run(seconds=2)
+        load = LoadGenerator(runtime.url, runtime.issuer, rps=60, seed=7)
+        await load.run(seconds=2.5)
         counts = load.counts
-        assert sum(counts.sent.values()) > 150
+        assert sum(counts.sent.values()) > 100
         assert set(counts.sent) == set(KINDS)
         assert not counts.unexpected
         assert not counts.unanswered

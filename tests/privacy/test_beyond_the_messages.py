@@ -31,12 +31,17 @@ ABOUT_ADA: list[dict[str, Any]] = [
     {"messages": [{"role": "assistant", "content": "Hi.", "reasoning_content": f"It is {MAIL}."}]},
     {"messages": [{"role": "user", "name": MAIL, "content": "Hi."}]},
 ]
+THEIR_OWN: dict[str, Any] = {
+    "PROVIDERS": {"mine": {"base_url": UPSTREAM_URL.removesuffix("/chat/completions")}},
+    "MODELS": {"fast": {"provider": "mine", "model": "gpt"}},
+}
+"""A server that takes more than OpenAI does, such as the thoughts of earlier answers."""
 EACH = pytest.mark.parametrize("about", ABOUT_ADA, ids=str)
 
 
 @EACH
 async def test_it_is_masked_on_its_way_out(about: dict[str, Any]) -> None:
-    rig = with_upstream(PRIVACY_POLICY="mask")
+    rig = with_upstream(PRIVACY_POLICY="mask", **THEIR_OWN)
     assert (await rig.send(body={**CHAT_BODY, **about})).status == 200
     sent = rig.ports.fetch.calls[0].body or b""
     assert MAIL.encode() not in sent

@@ -135,7 +135,7 @@ async def test_a_provider_that_quotes_the_prompt_puts_no_value_into_telemetry() 
     ids=str,
 )
 async def test_what_was_kept_under_one_policy_is_not_given_out_under_another(
-    before: dict[str, str], after: dict[str, str]
+    before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     """The stores outlive the setting; the prompt has nothing in it, so the policy alone tells the keys apart."""
     asked = {**CHAT_BODY, "messages": [{"role": "user", "content": "Who wrote?"}]}

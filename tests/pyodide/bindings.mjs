@@ -47,6 +47,7 @@ function inForm(bytes, form) {
 
 export class KvNamespace {
   #entries = new Map();
+  #written = new Map();
 
   #check(method, key) {
     if (key === "") throw new TypeError("Key name cannot be empty.");
@@ -55,6 +56,13 @@ export class KvNamespace {
     if (size > KV_KEY_BYTES) {
       throw new Error(`KV ${method} failed: 414 UTF-8 encoded length of ${size} exceeds key length limit of ${KV_KEY_BYTES}.`);
     }
+  }
+
+  /** Writes of one key at most so often; production takes one a second. */
+  #ration(key, pauseMs) {
+    const now = clock.real();
+    if (pauseMs && now < (this.#written.get(key) ?? -Infinity) + pauseMs) throw new Error("KV PUT failed: 429 Too Many Requests");
+    this.#written.set(key, now);
   }
 
   #live(key) {
@@ -111,7 +119,8 @@ export class KvNamespace {
     if (described !== undefined && sizeOf(described) > KV_METADATA_BYTES) {
       throw new Error(`KV PUT failed: 413 Metadata length of ${sizeOf(described)} exceeds limit of ${KV_METADATA_BYTES}.`);
     }
-    await io("KvNamespace", async () => {
+    await io("KvNamespace", async ({ limits }) => {
+      this.#ration(key, limits.kvWriteMs);
       const bytes = await bytesOf(value);
       if (bytes === undefined) {
         throw new TypeError("KV put() accepts only strings, ArrayBuffers, ArrayBufferViews, and ReadableStreams as values.");

@@ -15,7 +15,7 @@ from local.mocks.openai_upstream import OpenAIUpstream
 from tests.blackbox.conftest import _mocks
 from tests.collector import Collector, running_collector
 from tests.pyodide.production import production_host, suite_bindings
-from tests.pyodide.runner import PyodideHost
+from tests.pyodide.runner import PATIENCE_S, PyodideHost
 from tests.pyodide.stored_secrets import BEARER, SECRETS, VARIABLES, eventually
 
 CHAT = "/v1/chat/completions"
@@ -59,7 +59,7 @@ def aborted(host: PyodideHost) -> int:
 def leave_in_the_middle(host: PyodideHost) -> None:
     asked = body("tokens=5000 chunk-ms=20", stream=True)
     with (
-        httpx.Client(base_url=host.url, timeout=20) as client,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
         client.stream("POST", CHAT, json=asked, headers=BEARER) as answer,
     ):
         next(answer.iter_bytes())
@@ -81,12 +81,12 @@ def leave_before_the_answer(host: PyodideHost, upstream: OpenAIUpstream) -> None
 
 
 def leave_in_the_body(host: PyodideHost) -> None:
-    head = ["host: gateway", "content-type: application/json", *(f"{n}: {v}" for n, v in BEARER.items())]
-    lines = [f"POST {CHAT} HTTP/1.1", *head, "content-length: 1000", "", '{"model": "m", "messages": [']
-    known = len(host.state()["invocations"])
+    what = f"POST {CHAT}?{uuid.uuid4()}"
+    head = {"host": "gateway", "content-type": "application/json", "content-length": "1000", **BEARER}
+    lines = [f"{what} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", '{"model": "m", ']
     with socket.create_connection(("127.0.0.1", host.ready["port"])) as connection:
         connection.sendall("\r\n".join(lines).encode())
-        eventually(lambda: len(host.state()["invocations"]) > known)
+        eventually(lambda: any(one.get("what") == what for one in host.state()["invocations"]))
 
 
 def test_a_client_that_left_leaves_nothing_behind(host: PyodideHost, upstream: OpenAIUpstream) -> None:

@@ -78,6 +78,18 @@ def test_kv_takes_what_is_at_its_limits(client: httpx.Client) -> None:
     assert refused(client.get("/kv_object"), "KV put() accepts only strings")
 
 
+def test_kv_takes_one_write_of_a_key_at_a_time_where_the_limit_is_on(
+    make_host: Callable[..., PyodideHost],
+) -> None:
+    with (
+        make_host("bound.py", bindings=BINDINGS, limits={"kvWriteMs": 3_600_000}) as host,
+        httpx.Client(base_url=host.url, timeout=PATIENCE_S) as client,
+    ):
+        assert client.get("/kv_put?key=1").text == "put"
+        assert refused(client.get("/kv_put?key=1"), "429 Too Many Requests")
+        assert client.get("/kv_put?key=2").text == "put"
+
+
 def test_r2_keeps_objects(client: httpx.Client) -> None:
     assert client.get("/r2").json() == {
         "text": "content",

@@ -162,6 +162,18 @@ def test_bodies_nobody_reads_are_cancelled_rather_than_waited_for(
     serving.wait_for_log("A stalled HTTP response was canceled")
 
 
+def test_a_body_that_nobody_takes_care_of_is_told(
+    serving: PyodideHost, client: httpx.Client, upstream: Upstream
+) -> None:
+    known = len(serving.logs())
+    assert client.get("/connections", params={"url": f"{upstream.url}/echo", "n": 2}).json() == {"answers": 2}
+    serving.wait_for_log("neither read nor cancelled", since=known)
+    known = len(serving.logs())
+    client.get("/connections", params={"url": f"{upstream.url}/echo", "n": 2, "read": 1})
+    serving.live_proxies()  # which waits until all invocations have ended
+    assert not [line for line in serving.logs()[known:] if "neither read nor cancelled" in line]
+
+
 def test_subrequests_are_counted(client: httpx.Client, upstream: Upstream) -> None:
     answer = client.get("/connections", params={"url": f"{upstream.url}/echo", "n": 21, "read": 1})
     assert "Too many subrequests" in answer.text

@@ -95,6 +95,7 @@ def test_a_hang_up_leaves_the_pump_asleep_for_ever(
     assert not [line for line in serving.logs()[known:] if line.startswith("relay")], (
         "it neither returns nor raises"
     )
+    assert any("pump" in task for task in serving.unfinished_tasks()), "Pyodide keeps it for good"
 
 
 def test_a_hang_up_is_told_to_the_signal_and_its_listener_can_report(

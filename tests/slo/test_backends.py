@@ -179,6 +179,6 @@ def test_a_backend_with_native_deltas_gets_the_same_numbers(tmp_path: Path) -> N
 def test_one_deployment_of_several_is_told_by_its_matchers() -> None:
     exprs = [rule.expr for rule in group(promise(), matchers={"job": "production"}).rules[:3]]
     for expr in exprs:
-        scraped = re.findall(r"\b(?!slo:)[\w:]+\{[^}]*\}", expr)
+        scraped = re.findall(r"(?<![\w:])(?!slo:)[\w:]+\{[^}]*\}", expr)
         assert scraped
         assert all('job="production"' in selector for selector in scraped)

@@ -74,8 +74,9 @@ def _credential(scope: Scope) -> str | None:
 
 def _record(scope: Scope, step: Step, result: str, reason: str) -> None:
     scope.facts.auth_reason = reason
-    scope.facts.auth_ns = round(step.seconds * 1e9)
+    seconds = step.seconds
+    scope.facts.auth_ns = round(seconds * 1e9)
     labels = {"lumigate.auth.method": scope.facts.auth_method, "lumigate.auth.result": result}
     step.span.set_attributes({**labels, "lumigate.auth.reason": reason})
-    scope.instruments.auth_duration.record(step.seconds, labels, span=step.span)
+    scope.instruments.auth_duration.record(seconds, labels, span=step.span)
     scope.instruments.auth_checks.add(1, {**labels, "lumigate.auth.reason": reason})

@@ -13,9 +13,10 @@ def record_lookup(scope: Scope, step: Step, tier: str, result: str) -> None:
     labels = {"lumigate.cache.tier": tier, "lumigate.cache.result": result}
     step.span.set_attributes(labels)
     scope.instruments.cache_lookups.add(1, labels)
-    scope.instruments.cache_duration.record(step.seconds, labels, span=step.span)
+    seconds = step.seconds
+    scope.instruments.cache_duration.record(seconds, labels, span=step.span)
     if tier == L1 and result == "hit":
-        scope.facts.l1_ns = round(step.seconds * 1e9)
+        scope.facts.l1_ns = round(seconds * 1e9)
 
 
 def count_savings(scope: Scope, entry: Entry) -> None:

@@ -16,24 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from lumigate.config import Settings
-from lumigate.errors import (
-    ClientGone,
-    LumigateError,
-    UnsupportedByProvider,
-    UpstreamBadAnswer,
-    UpstreamError,
-    UpstreamFailed,
-    UpstreamRateLimited,
-    UpstreamRefused,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
+from lumigate.errors import ClientGone, LumigateError, UnsupportedByProvider, UpstreamError, UpstreamTimeout
 from lumigate.ledger.admission import Admission
 from lumigate.llm.call import ModelCall
 from lumigate.llm.chat import ChatRequest
+from lumigate.llm.retries import may_ask_again, may_ask_another, retry_after_seconds
 from lumigate.llm.router import Router, Target
 from lumigate.scope import Scope
-from lumigate.telemetry.retry import retry_after_ns
 
 FIRST_BACKOFF_SECONDS = 0.25
 LONGEST_PATIENCE_SECONDS = 5.0
@@ -264,32 +253,3 @@ class _Race:
     def finish(self, result: str) -> None:
         for _, call in self._calls:
             call.finish(result)
-
-
-def may_ask_again(error: LumigateError) -> bool:
-    """Whether the same candidate may do better in a moment."""
-    if isinstance(error, UpstreamFailed):
-        return error.upstream_status >= 500 or error.upstream_status == 200
-    if isinstance(error, UpstreamRefused):
-        return error.status == 408
-    return isinstance(error, UpstreamRateLimited | UpstreamUnreachable)
-
-
-def may_ask_another(error: LumigateError) -> bool:
-    """Whether another candidate may do better; not where the request itself is at fault."""
-    if isinstance(error, UpstreamRefused):
-        return error.status in (404, 408)
-    return isinstance(
-        error,
-        UpstreamFailed | UpstreamRateLimited | UpstreamUnreachable | UpstreamTimeout | UpstreamBadAnswer,
-    )
-
-
-def retry_after_seconds(header: str | None, now_ns: int) -> float | None:
-    """The delay of a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3). None where it is neither."""
-    if header is None:
-        return None
-    if header.isascii() and header.replace(".", "", 1).isdigit():
-        return float(header)
-    moment_ns = retry_after_ns({"retry-after": header}, now_ns)
-    return None if moment_ns is None else (moment_ns - now_ns) / 1e9

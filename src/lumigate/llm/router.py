@@ -156,8 +156,9 @@ class Router:
                 if up:
                     for name in failing.values():
                         scope.instruments.llm_passed_over.add(1, {"gen_ai.provider.name": name})
-            scope.instruments.route_duration.record(step.seconds, {}, span=step.span)
-            scope.facts.route_ns = round(step.seconds * 1e9)
+            seconds = step.seconds
+            scope.instruments.route_duration.record(seconds, {}, span=step.span)
+            scope.facts.route_ns = round(seconds * 1e9)
         # With one left that is healthy, the failing stay out of it; with none, the first of them is the last resort.
         return up or down[:1]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.fakes import (
     CHAT_BODY,
     UPSTREAM_URL,
     FakeAnswer,
+    FakeClock,
     FakeKeyValue,
     GatewayUnderTest,
     completion,
@@ -24,9 +26,11 @@ from tests.fakes import (
 SEALING = "k:" + "bm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm4="
 
 
-def isolate(store: FakeKeyValue | None = None, **environ: Any) -> GatewayUnderTest:
+def isolate(
+    store: FakeKeyValue | None = None, *, clock: FakeClock | None = None, **environ: Any
+) -> GatewayUnderTest:
     environ = {"CACHE_NEAR_THRESHOLD": "0.8", "SEALING_KEYS": SEALING} | environ
-    rig = make_gateway(fake_ports(key_value=store), **environ)
+    rig = make_gateway(fake_ports(key_value=store, clock=clock or FakeClock()), **environ)
     rig.ports.fetch.script(UPSTREAM_URL, *(json_answer(completion(f"answer {n}")) for n in range(9)))
     return rig
 
@@ -59,6 +63,39 @@ async def test_another_isolate_finds_it_by_the_index_in_kv_which_is_sealed() -> 
     (index,) = [value for name, value in store.values.items() if name.startswith("near/")]
     assert b"known" not in index
     assert await asked(isolate(store), "capital of france") == ("near-l2", "answer 0")
+
+
+class OneWriteASecond(FakeKeyValue):
+    """KV's own limit: https://developers.cloudflare.com/kv/platform/limits/."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._written: dict[str, int] = {}
+
+    async def put(self, key: str, value: bytes, *, ttl_seconds: int) -> None:
+        if self._clock.now_ns() < self._written.get(key, 0) + 1_000_000_000:
+            raise RuntimeError("KV PUT failed: 429 Too Many Requests")
+        self._written[key] = self._clock.now_ns()
+        await super().put(key, value, ttl_seconds=ttl_seconds)
+
+
+async def test_what_is_learnt_at_once_is_written_together_within_what_kv_takes() -> None:
+    clock = FakeClock()
+    store = OneWriteASecond(clock)
+    rig = isolate(store, clock=clock)
+    places = ("France", "Germany", "Poland", "Spain")
+    for place in places:
+        body = {**CHAT_BODY, "messages": [{"role": "user", "content": f"What is the capital of {place}?"}]}
+        await whole_body(await rig.send(body=body))
+    waiting = rig.ports.background.waiting
+    while waiting:
+        at_once, waiting[:] = list(waiting), []
+        await asyncio.gather(*at_once)
+    assert rig.observed.total("lumigate.cache.writes", lumigate__cache__write="error") == 0
+    for number, place in enumerate(places):
+        found = await asked(isolate(store, clock=clock), f"capital of {place.lower()}")
+        assert found == ("near-l2", f"answer {number}")
 
 
 async def test_it_is_off_unless_a_threshold_is_set() -> None:

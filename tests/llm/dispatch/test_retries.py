@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from lumigate.llm.dispatch import retry_after_seconds
+from lumigate.llm.retries import retry_after_seconds
 from tests.fakes import NOW_SECONDS, FakeAnswer, error_of
 from tests.llm.dispatch.rig import ALPHA, BETA, FAULTS_WORTH_A_RETRY, good, make_rig, refusal
 

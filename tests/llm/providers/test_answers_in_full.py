@@ -151,6 +151,21 @@ def test_newer_models_of_google_take_a_level(effort: str, level: str) -> None:
     assert told == {"thinkingLevel": level, "includeThoughts": effort != "none"}
 
 
+@pytest.mark.parametrize("said", [[], [{"text": "hm", "thought": True}]], ids=["nothing", "thoughts"])
+def test_a_malformed_call_with_nothing_beside_it_is_no_answer(said: list[dict[str, Any]]) -> None:
+    broken = gemini(*said, finish="MALFORMED_FUNCTION_CALL")
+    with pytest.raises(BadAnswer):
+        GOOGLE.read_answer(json.dumps(broken).encode(), Answer())
+    with pytest.raises(BadAnswer):
+        read_stream(GOOGLE, [events(gemini(*said, finish=None), broken)])
+    words = gemini({"text": "Well."}, finish="MALFORMED_FUNCTION_CALL")
+    stream, _ = read_stream(GOOGLE, [events(gemini({"text": "Well."}, finish=None), broken)])
+    assert added_up(stream)["content"] == "Well."
+    assert json.loads(GOOGLE.read_answer(json.dumps(words).encode(), Answer()))["choices"][0]["message"][
+        "content"
+    ]
+
+
 def test_a_picture_in_an_answer_is_told_and_never_left_out() -> None:
     parts = ({"text": "Here:"}, {"inlineData": {"mimeType": "image/png", "data": "AA=="}})
     whole = GOOGLE.read_answer(json.dumps(gemini(*parts)).encode(), Answer())

@@ -35,6 +35,14 @@ def result(identity: str, content: Any) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": identity, "content": content}
 
 
+def sent_to(provider: str, model: str, base_url: str, **body: Any) -> dict[str, Any]:
+    chat = ChatRequest.parse({"model": "alias", "messages": [USER], **body})
+    access = ProviderAccess(name=provider, base_url=base_url, api=provider)
+    call = PROVIDERS[provider].build_call(access, ModelRoute(provider=provider, model=model), chat)
+    document: dict[str, Any] = json.loads(call.body)
+    return document
+
+
 @pytest.mark.parametrize("provider", TRANSLATED)
 @pytest.mark.parametrize("content", [None, ""])
 def test_a_refusal_of_an_earlier_turn_is_told_on(provider: str, content: str | None) -> None:
@@ -87,6 +95,30 @@ def test_results_that_come_in_another_order_than_their_calls_are_put_in_googles(
     assert contents[2]["parts"][3] == {"text": "hello"}
 
 
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gemini-2.5-flash", [None, None]),
+        ("gemini-3-pro", ["skip_thought_signature_validator", None]),
+        ("gemini-3.8-flash", ["skip_thought_signature_validator", None]),
+    ],
+)
+def test_calls_of_another_model_have_what_newer_ones_of_google_ask_for(
+    model: str, expected: list[str | None]
+) -> None:
+    """They refuse a turn whose first call has no signature of a thought."""
+    calls = asked(("toolu_a", "1"), ("toolu_b", "2"))
+    messages = [USER, calls, result("toolu_a", "one"), result("toolu_b", "two")]
+
+    def signatures() -> list[Any]:
+        contents = sent_to("google", model, "https://provider.example", messages=messages)["contents"]
+        return [part.get("thoughtSignature") for part in contents[1]["parts"]]
+
+    assert signatures() == expected
+    calls["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "real"}}
+    assert signatures() == ["real", None]
+
+
 def test_an_id_that_is_googles_own_goes_back_with_the_call_and_its_result() -> None:
     whole = {
         "candidates": [{"content": {"parts": [{"functionCall": {"id": "g7", "name": "f", "args": {}}}]}}],
@@ -117,14 +149,6 @@ def test_a_mark_for_anthropics_prompt_cache_stays_on_its_tool(inside: bool) -> N
     first, second = sent("anthropic", tools=[TOOL, tool])["tools"]
     assert "cache_control" not in first
     assert second["cache_control"] == {"type": "ephemeral"}
-
-
-def sent_to(provider: str, model: str, base_url: str, **body: Any) -> dict[str, Any]:
-    chat = ChatRequest.parse({"model": "alias", "messages": [USER], **body})
-    access = ProviderAccess(name=provider, base_url=base_url, api=provider)
-    call = PROVIDERS[provider].build_call(access, ModelRoute(provider=provider, model=model), chat)
-    document: dict[str, Any] = json.loads(call.body)
-    return document
 
 
 @pytest.mark.parametrize("model", ["o3", "o4-mini", "gpt-5-mini", "gpt-5.1"])
@@ -190,3 +214,33 @@ def test_thoughts_and_pictures_of_other_models_are_not_put_to_openai_which_may_r
     }
     assert sent("openai", messages=[USER, thought, USER])["messages"] == [USER, said, USER]
     assert sent("openrouter", messages=[USER, thought, USER])["messages"] == [USER, thought, USER]
+    called = asked(("a", "1"))
+    signed = asked(("a", "1"))
+    signed["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "s"}}
+    assert sent("openai", messages=[USER, signed])["messages"] == [USER, called]
+    assert sent("openrouter", messages=[USER, signed])["messages"] == [USER, signed]
+
+
+@pytest.mark.parametrize(
+    ("model", "can"), [("claude-sonnet-4-5", False), ("claude-sonnet-5-5", True)], ids=["budget", "effort"]
+)
+def test_a_model_with_a_budget_cannot_think_on_about_calls_without_their_thoughts(
+    model: str, can: bool
+) -> None:
+    """They refuse it; another candidate may not."""
+    turns: list[Any] = [USER, asked(("a", "1")), result("a", "one")]
+
+    def body(messages: list[Any], **more: Any) -> dict[str, Any]:
+        return sent_to("anthropic", model, "https://provider.example", messages=messages, **more)
+
+    if can:
+        assert body(turns, reasoning_effort="high")["thinking"]
+    else:
+        with pytest.raises(UnsupportedByProvider) as caught:
+            body(turns, reasoning_effort="high")
+        assert caught.value.param == "reasoning_effort"
+    assert "thinking" not in body(turns)
+    assert body([*turns, {"role": "assistant", "content": "One."}, USER], reasoning_effort="high")["thinking"]
+    detail = {"type": "reasoning.text", "text": "hm", "signature": "s"}
+    thought = {**asked(("a", "1")), "reasoning_details": [detail]}
+    assert body([USER, thought, result("a", "one")], reasoning_effort="high")["thinking"]

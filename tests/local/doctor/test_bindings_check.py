@@ -169,6 +169,18 @@ def test_an_index_of_vectors_is_missed_only_where_the_settings_ask_for_it(root: 
     assert examined(root) == []
 
 
+def test_near_matches_by_vectors_cannot_do_without_kv(root: Path) -> None:
+    """The gateway would not start; without them, it would, and cache less."""
+
+    def level() -> Level:
+        return next(each.level for each in examined(root) if "looks up CACHE (kv_namespaces)" in each.what)
+
+    change(root, lambda top: top["env"]["staging"].pop("kv_namespaces"))
+    assert level() is Level.WARNING
+    change(root, lambda top: top["env"]["staging"]["vars"].update(CACHE_NEAR_VECTORS="true"))
+    assert level() is Level.ERROR
+
+
 def test_a_cron_trigger_for_a_worker_that_handles_none_is_named(root: Path) -> None:
     change(root, lambda top: top["env"]["tail"]["triggers"].update(crons=["* * * * *"]))
     assert any("handles none" in each.what for each in examined(root, "tail"))

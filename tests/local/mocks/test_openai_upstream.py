@@ -167,6 +167,20 @@ async def test_a_client_that_gives_up_is_counted(
     with pytest.raises(asyncio.CancelledError):
         await asking
     await until(lambda: upstream.left_early == 1 and upstream.open_requests == 0)
+    assert [request.left_early for request in upstream.requests] == [True]
+
+
+async def test_an_answer_is_held_for_as_long_as_its_name_stands(
+    upstream: OpenAIUpstream, client: httpx.AsyncClient
+) -> None:
+    upstream.held.add("this")
+    held = asyncio.create_task(post(client, upstream, chat("[[mock hold=this]]")))
+    await until(lambda: upstream.open_requests == 1)
+    assert (await post(client, upstream, chat("[[mock hold=that]]"))).status_code == 200
+    assert not held.done()
+    upstream.held.remove("this")
+    assert (await held).status_code == 200
+    assert not any(request.left_early for request in upstream.requests)
     assert upstream.received["/v1/chat/completions"] == 1
 
 

@@ -104,6 +104,8 @@ def test_a_gate_that_cannot_be_read_is_given_some_patience() -> None:
     blind = Stage(gates=always(Gate.OPEN, Gate.UNREADABLE))
     assert blind.conductor().roll_out(NEW, OLD, PACE) is Outcome.ROLLED_BACK
     assert blind.splits == [10, 0]
+    # Not one reading more: the last of them does not wait for another.
+    assert blind.now_s == (PATIENCE - 1) * PACE.check_seconds
 
 
 def test_a_share_does_not_end_on_a_reading_that_failed() -> None:

@@ -14,7 +14,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
 import { clock } from "./clock.mjs";
-import { CROSS_REQUEST, GLOBAL_SCOPE, HUNG, RuleError, WAIT_UNTIL_CUT } from "./errors.mjs";
+import { ABANDONED, CROSS_REQUEST, GLOBAL_SCOPE, HUNG, RuleError, WAIT_UNTIL_CUT } from "./errors.mjs";
 import { log } from "./log.mjs";
 
 const current = new AsyncLocalStorage();
@@ -26,6 +26,7 @@ export const DEFAULT_LIMITS = Object.freeze({
   subrequests: 50,
   internalSubrequests: 1_000,
   dataPoints: 25,
+  kvWriteMs: 0, // 1,000 in production: off where tests write as fast as they can
   hungAfterMs: 50,
 });
 
@@ -226,6 +227,7 @@ export class Invocation {
     if (!this.alive) return;
     this.alive = false;
     clearTimeout(this.cut);
+    if (this.stalled.size > 0 && this.epoch === 0) log("warn", [ABANDONED], { kind: "abandoned" });
     for (const close of [...this.onDeath]) close();
     this.resolveDead();
   }

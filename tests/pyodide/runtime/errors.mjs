@@ -17,6 +17,9 @@ export const HUNG =
 export const WAIT_UNTIL_CUT =
   "waitUntil() tasks did not complete within the allowed time after invocation end and have been cancelled.";
 
+/** The host's own words: production says nothing, and the connection is one of few until the invocation ends. */
+export const ABANDONED = "The body of a fetched response was neither read nor cancelled.";
+
 export const NOT_A_RESPONSE =
   "Incorrect type for Promise: the Promise did not resolve to 'Response'.";
 

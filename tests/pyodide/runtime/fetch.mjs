@@ -2,7 +2,7 @@
 //
 // Rules:
 // - no connection, a reset, a truncated body: Error «Network connection lost.»;
-// - a connection counts against the limit of open ones until its body has been read, cancelled or lost; when all are held
+// - a connection counts against the limit of open ones until its body has been read, cancelled, aborted or lost; when all are held
 //   by bodies nobody reads, the oldest is cancelled so that the rest can go on;
 // - when the invocation dies, its connections are closed.
 
@@ -81,6 +81,7 @@ async function perform(context, request) {
     finish();
   };
   context.stalled.add(body);
+  signal?.addEventListener("abort", finish, { once: true });
   context.cancelStalled();
   const stream = networkStream(context, {
     async pull() {

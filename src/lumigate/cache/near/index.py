@@ -19,6 +19,8 @@ from lumigate.cache.near.query import NearQuery
 FORMAT = 1
 MAX_PROMPTS = 64
 MAX_CONTEXTS = 256
+BETWEEN_WRITES_NS = 1_000_000_000
+"""KV takes one write a second of a key; https://developers.cloudflare.com/kv/platform/limits/."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +39,16 @@ class NearIndex:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Known] = OrderedDict()
+        self.next_write_ns = 0
+        """Before it, the store would refuse another write of this index."""
+        self.writer_until_ns = 0
+        """Somebody waits to write it; until then, since that somebody may have died."""
 
     def __len__(self) -> int:
         return len(self._known)
+
+    def wrote(self, now_ns: int) -> None:
+        self.next_write_ns = now_ns + BETWEEN_WRITES_NS
 
     def add(self, known: Known) -> None:
         self._known.pop(known.key, None)

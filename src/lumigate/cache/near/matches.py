@@ -8,18 +8,20 @@ it is written: of two isolates that learn at once one may win, which costs a hit
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Self
+from typing import Final, Self
 
 from lumigate.cache.asked import Asked, Found
 from lumigate.cache.entry import Entry
 from lumigate.cache.key import short_hash
 from lumigate.cache.near.confirm import Confirm, cosine, quantised
-from lumigate.cache.near.index import Contexts, Known
+from lumigate.cache.near.index import Contexts, Known, NearIndex
 from lumigate.cache.near.query import NearQuery
 from lumigate.cache.near.vectors import NearVectors
 from lumigate.cache.settings import CacheSettings
 from lumigate.privacy.sealing import KeyRing, Purpose, Sealer
 from lumigate.scope import Scope, Step
+
+_GRACE_NS: Final = 2_000_000_000
 
 type ReadNear = Callable[[Scope, Asked, str, Step, float], Awaitable[Found | None]]
 """The answer under the key of another request, if it is still good."""
@@ -111,7 +113,7 @@ class NearMatches:
     async def _keep_index(self, scope: Scope, asked: Asked, query: NearQuery) -> None:
         """Tell the other isolates."""
         store, index = scope.ports.key_value, self._contexts.of(query.context)
-        if store is None:
+        if store is None or not await self._may_write(scope, index):
             return
         await self._read_index(scope, asked, query)
         try:
@@ -123,6 +125,22 @@ class NearMatches:
         except Exception:
             labels = {"lumigate.cache.tier": "l2", "lumigate.cache.write": "error"}
             scope.instruments.cache_writes.add(1, labels)
+        finally:
+            index.wrote(scope.clock.now_ns())
+
+    async def _may_write(self, scope: Scope, index: NearIndex) -> bool:
+        """Wait until it may be written again; False where another does, and will find there what this one learnt."""
+        waits = False
+        while (now_ns := scope.clock.now_ns()) < index.next_write_ns:
+            if not waits and now_ns < index.writer_until_ns:
+                return False
+            waits = True
+            index.writer_until_ns = index.next_write_ns + _GRACE_NS
+            await scope.clock.sleep((index.next_write_ns - now_ns) / 1e9)
+        if waits:
+            index.writer_until_ns = 0
+        index.wrote(scope.clock.now_ns())  # others wait from now on, and again from when it is done
+        return True
 
     async def _embedding(self, scope: Scope, asked: Asked) -> tuple[float, ...] | None:
         """Of the prompt; a model is asked once a request, if it answers."""

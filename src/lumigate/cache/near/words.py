@@ -1,7 +1,8 @@
 """What a prompt asks, less how it asks: the words that count, in English and Japanese. Pure.
 
-Width, case, punctuation, articles and polite phrases do not count. Everything else does: numbers, names, negations,
-operators and every other word, because an answer that is served for another question is worse than a model call.
+Width, case, punctuation, articles and polite phrases do not count, but for names in capitals that would be another
+word without (US and us). Everything else does: numbers, names, negations, operators and every other word, because an
+answer that is served for another question is worse than a model call.
 What is quoted, or stands after a colon or a line's end, is what a prompt is about: it counts to the letter.
 """
 
@@ -56,6 +57,8 @@ _TELL = (
 )
 """The end of a question for a thing itself: «Xとは», «Xは何ですか», «Xを教えて»."""
 _WHAT_IS = re.compile(r"^(?:what|which)(?: is| are)\b|^what(?=.*\b(?:is|are)$)")
+_CAPITALS = r"\b(?:US|IT|WHO|AIDS|ACT|SAT|ICE|CAT|RAM|PIN|ARM|GAP|HR|OR|IN|ME|OK|PA|HI|MS|AM|PM|SO|NO)\b"
+"""Names that are also words. In a text that is all capitals they say nothing."""
 _ENDING_MARKS = re.compile(r"[\s。、,.!?…\"'」』)\]]+$")
 _LITTLE = frozenset({"a", "an", "the", "is", "are", "do", "does", "am"})
 
@@ -76,7 +79,10 @@ def normalised(text: str) -> str:
 
 def words_that_count(text: str) -> list[str]:
     """In order. `text` is as the caller wrote it."""
-    asked, about = _parted(unicodedata.normalize("NFKC", text.replace("\uff1a", ": ")).strip())
+    text = unicodedata.normalize("NFKC", text.replace("\uff1a", ": ")).strip()
+    if text != text.upper():
+        text = re.sub(_CAPITALS, lambda match: f"{match[0]}incapitals", text)
+    asked, about = _parted(text)
     bare = normalised(_QUOTED.sub(lambda match: f" {_to_the_letter(match[0][1:-1])} ", asked))
     for pattern, full in _CONTRACTIONS:
         bare = re.sub(pattern, full, bare)

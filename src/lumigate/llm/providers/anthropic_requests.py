@@ -27,7 +27,7 @@ from lumigate.llm.parts import (
     tool_calls_of,
 )
 from lumigate.llm.provider import mapping, refuse_unknown, sequence, text
-from lumigate.llm.providers.anthropic_thinking import think
+from lumigate.llm.providers.anthropic_thinking import budget_of, think
 
 DEFAULT_MAX_TOKENS = 4096
 """The API demands a cap; this one stands where the caller set none."""
@@ -79,7 +79,17 @@ def messages_request(access: ProviderAccess, route: ModelRoute, chat: ChatReques
     request |= {name: value for name, value in optional.items() if value not in (None, [])}
     request |= _tools(access, body)
     think(route.model, body, request)
+    if budget_of(route.model, body) and _calls_without_thoughts(messages):
+        what = "thinking on about calls of tools whose thoughts were not handed back"
+        raise UnsupportedByProvider(access.name, what, param="reasoning_effort")
     return request
+
+
+def _calls_without_thoughts(turns: list[dict[str, Any]]) -> bool:
+    """Whether results of tools come last, and the turn that asked for them does not begin with its thoughts."""
+    if len(turns) < 2 or turns[-1]["content"][0]["type"] != "tool_result":
+        return False
+    return turns[-2]["content"][0]["type"] not in ("thinking", "redacted_thinking")
 
 
 def _messages(

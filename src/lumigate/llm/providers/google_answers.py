@@ -11,12 +11,23 @@ from typing import Any
 
 from lumigate.http.sse import split_events
 from lumigate.llm.canonical import DONE_EVENT, ChunkWriter, message_of, tool_call
-from lumigate.llm.provider import MAX_MESSAGE_CHARS, Answer, count, event_document, mapping, sequence, text
+from lumigate.llm.provider import (
+    MAX_MESSAGE_CHARS,
+    Answer,
+    BadAnswer,
+    count,
+    event_document,
+    mapping,
+    sequence,
+    text,
+)
 
 _FINISH = {"STOP": "stop", "MAX_TOKENS": "length", "FINISH_REASON_UNSPECIFIED": "stop", "OTHER": "stop"}
 MADE_UP_ID = "call_"
 """What ids of calls begin with that are not theirs: ours, and OpenAI's."""
 _BROKEN_CALLS = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"})
+_BROKEN = "the model's call of a tool is malformed"
+"""With nothing else in the answer it would look like an empty one that is complete."""
 
 
 def finish_of(reason: str, *, called: bool) -> str:
@@ -81,6 +92,8 @@ def choice_of(candidate: Mapping[str, Any], answer: Answer, index: int) -> dict[
     if pictures:
         message["images"] = pictures
     reason = text(candidate.get("finishReason")) or ("STOP" if candidate else "BLOCKED")
+    if reason in _BROKEN_CALLS and not any((*texts, *calls)):
+        raise BadAnswer(_BROKEN)
     choice: dict[str, Any] = {"message": message, "finish_reason": finish_of(reason, called=bool(calls))}
     if logprobs := _logprobs(mapping(candidate.get("logprobsResult"))):
         choice["logprobs"] = logprobs
@@ -111,7 +124,7 @@ def _logprob(entry: Any) -> dict[str, Any]:
 class GoogleReader:
     """Their events as canonical ones. Nothing marks the end; the last finish reason is as near as it gets."""
 
-    __slots__ = ("_answer", "_calls", "_opened", "_strip_usage", "_write")
+    __slots__ = ("_answer", "_calls", "_opened", "_said", "_strip_usage", "_write")
 
     def __init__(self, answer: Answer, *, strip_usage: bool) -> None:
         self._answer = answer
@@ -119,6 +132,8 @@ class GoogleReader:
         self._write = ChunkWriter(answer)
         self._calls: dict[int, int] = {}
         self._opened: set[int] = set()
+        self._said: set[int] = set()
+        """Candidates that have said something, in words or by a call."""
 
     def read_events(self, block: bytes) -> tuple[bytes, bool]:
         passed = b"".join(
@@ -153,6 +168,7 @@ class GoogleReader:
             passed.append(write.delta({"role": "assistant", "content": ""}, index=index))
         for part in map(mapping, sequence(mapping(candidate.get("content")).get("parts"))):
             if "functionCall" in part:
+                self._said.add(index)
                 number = self._calls.get(index, 0)
                 self._calls[index] = number + 1
                 call = {"index": number, **call_of(part, self._answer, index * 1000 + number)}
@@ -163,8 +179,11 @@ class GoogleReader:
                 if part.get("thought") is True:
                     passed.append(write.delta({"reasoning_content": words}, index=index))
                 else:
+                    self._said.add(index)
                     passed.append(write.text(words, index=index))
         if reason := text(candidate.get("finishReason")):
+            if reason in _BROKEN_CALLS and index not in self._said:
+                raise BadAnswer(_BROKEN)
             finish = finish_of(reason, called=index in self._calls)
             learn_finish(finish, self._answer)
             logprobs = _logprobs(mapping(candidate.get("logprobsResult")))

@@ -32,6 +32,8 @@ from lumigate.llm.parts import (
 from lumigate.llm.provider import mapping, refuse_unknown, sequence, text
 from lumigate.llm.providers.google_answers import MADE_UP_ID
 
+_NO_SIGNATURE = "skip_thought_signature_validator"
+"""What stands for the signature of a thought where there is none: https://ai.google.dev/gemini-api/docs/thought-signatures"""
 # The budgets of Google's own OpenAI-compatible API; from Gemini 3 on the levels are taken as they are.
 _THINKING_TOKENS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 _KNOWN = frozenset(
@@ -57,7 +59,7 @@ def generate_request(access: ProviderAccess, route: ModelRoute, chat: ChatReques
     """The body. Raises `UnsupportedByProvider`, and `InvalidRequest` for what nobody could do."""
     body = chat.body
     refuse_unknown(access, body, _KNOWN)
-    system, contents = _contents(access, body["messages"])
+    system, contents = _contents(access, route.model, body["messages"])
     request: dict[str, Any] = {"contents": contents, "generationConfig": _generation(access, route, chat)}
     if system:
         request["systemInstruction"] = {"parts": system}
@@ -65,7 +67,7 @@ def generate_request(access: ProviderAccess, route: ModelRoute, chat: ChatReques
 
 
 def _contents(
-    access: ProviderAccess, messages: list[Mapping[str, Any]]
+    access: ProviderAccess, model: str, messages: list[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The system instruction's parts, and the rest as turns: neighbours of one role become one."""
     system: list[dict[str, Any]] = []
@@ -89,7 +91,7 @@ def _contents(
                 for i, part in enumerate(parts_of(message, where))
                 if part["type"] != "text" or part["text"]  # an empty part is an error there
             ]
-            parts += _tool_calls(message, names, where)
+            parts += _tool_calls(message, names, where, unsigned=_is_older(model))
         speaker = "model" if role == "assistant" else "user"
         if turns and turns[-1]["role"] == speaker:
             turns[-1]["parts"] += parts
@@ -123,8 +125,14 @@ def _own_id(identity: str) -> dict[str, str]:
     return {} if identity.startswith(MADE_UP_ID) else {"id": identity}
 
 
-def _tool_calls(message: Mapping[str, Any], names: dict[str, str], where: str) -> list[dict[str, Any]]:
-    parts = []
+def _tool_calls(
+    message: Mapping[str, Any], names: dict[str, str], where: str, *, unsigned: bool
+) -> list[dict[str, Any]]:
+    """The calls of a turn. Unless they may be `unsigned`, the first needs a thought's signature.
+
+    None comes with calls of another model's, nor through Anthropic's door, where it has no place.
+    """
+    parts: list[dict[str, Any]] = []
     for index, call in enumerate(tool_calls_of(message, where)):
         name = names[call["id"]] = call["function"]["name"]
         arguments = arguments_of(call, f"{where}.tool_calls.{index}")
@@ -132,6 +140,8 @@ def _tool_calls(message: Mapping[str, Any], names: dict[str, str], where: str) -
         signature = mapping(mapping(call.get("extra_content")).get("google")).get("thought_signature")
         if isinstance(signature, str):
             part["thoughtSignature"] = signature
+        elif not parts and not unsigned:
+            part["thoughtSignature"] = _NO_SIGNATURE
         parts.append(part)
     return parts
 
@@ -193,12 +203,17 @@ def _generation(access: ProviderAccess, route: ModelRoute, chat: ChatRequest) ->
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _is_older(model: str) -> bool:
+    """Whether it takes budgets for thoughts, and calls without their signatures, as all did before Gemini 3."""
+    return model.startswith(("gemini-1", "gemini-2"))
+
+
 def _thinking(model: str, effort: Any) -> dict[str, Any] | None:
     if effort is None:
         return None
     if not isinstance(effort, str) or effort not in _THINKING_TOKENS:
         raise InvalidRequest(f"must be one of {', '.join(_THINKING_TOKENS)}", param="reasoning_effort")
-    if not model.startswith(("gemini-1", "gemini-2")):
+    if not _is_older(model):
         return {
             "thinkingLevel": "minimal" if effort == "none" else effort,
             "includeThoughts": effort != "none",

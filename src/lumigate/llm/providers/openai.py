@@ -149,11 +149,18 @@ class OpenAIReader:
 def _without_additions(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Earlier answers without what other providers' have beside OpenAI's own members, which OpenAI may refuse."""
     return [
-        {name: value for name, value in message.items() if name not in _ADDITIONS}
-        if message["role"] == "assistant" and not _ADDITIONS.isdisjoint(message)
-        else message
-        for message in messages
+        _without_additions_of(message) if message["role"] == "assistant" else message for message in messages
     ]
+
+
+def _without_additions_of(message: dict[str, Any]) -> dict[str, Any]:
+    if not _ADDITIONS.isdisjoint(message):
+        message = {name: value for name, value in message.items() if name not in _ADDITIONS}
+    calls = message.get("tool_calls")
+    if isinstance(calls, list) and any("extra_content" in mapping(call) for call in calls):
+        bare = [{n: v for n, v in mapping(call).items() if n != "extra_content"} for call in calls]
+        message = {**message, "tool_calls": bare}
+    return message
 
 
 def json_headers(access: ProviderAccess, *, stream: bool = False) -> dict[str, str]:

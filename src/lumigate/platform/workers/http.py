@@ -107,7 +107,8 @@ class HangUp:
         self._disconnect.fire()
         if self._task is not None:
             self._task.cancel()
-            self._ctx.waitUntil(_end_of(self._task))  # unwinding takes turns of the loop, and nothing else may wait
+            # Unwinding takes turns of the loop, which there are only as long as something is waited for.
+            self._ctx.waitUntil(_end_of(self._task))
 
     def close(self) -> None:
         self._task = None

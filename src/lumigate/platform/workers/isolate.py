@@ -113,7 +113,7 @@ async def serve(raw: Any, env: Any, ctx: Any) -> Any:
     except BaseException as error:
         hang_up.close()
         if isinstance(error, asyncio.CancelledError) and disconnect.fired:
-            return WorkersResponse(None, status=499)  # read by nobody; an exception would be told as one of ours
+            return WorkersResponse(None, status=499)  # read by nobody; an exception would be one of ours
         raise
     if gateway is not _gateway:  # replaced meanwhile: no later request takes care of what it still has
         ports.background(gateway.flush(ports))

@@ -53,6 +53,6 @@ async def call_special(method: Any, *args: Any) -> Any:
 
 
 def unfinished() -> Any:
-    """Return the names of the coroutines whose tasks have not ended: what is left when no invocation runs never will."""
+    """Return the names of the coroutines whose tasks have not ended: once no invocation runs, they never will."""
     tasks = asyncio.all_tasks(asyncio.get_event_loop())
     return to_js(sorted(getattr(task.get_coro(), "__qualname__", "?") for task in tasks))
