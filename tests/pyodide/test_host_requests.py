@@ -165,13 +165,20 @@ def test_bodies_nobody_reads_are_cancelled_rather_than_waited_for(
 def test_a_body_that_nobody_takes_care_of_is_told(
     serving: PyodideHost, client: httpx.Client, upstream: Upstream
 ) -> None:
-    known = len(serving.logs())
-    assert client.get("/connections", params={"url": f"{upstream.url}/echo", "n": 2}).json() == {"answers": 2}
-    serving.wait_for_log("neither read nor cancelled", since=known)
-    known = len(serving.logs())
-    client.get("/connections", params={"url": f"{upstream.url}/echo", "n": 2, "read": 1})
-    serving.live_proxies()  # which waits until all invocations have ended
-    assert not [line for line in serving.logs()[known:] if "neither read nor cancelled" in line]
+    def told(**query: Any) -> bool:
+        serving.live_proxies()  # which waits until all invocations have ended
+        known = len(serving.logs())
+        answer = client.get("/connections", params={"url": f"{upstream.url}/echo", "n": 2, **query})
+        assert answer.json() == {"answers": 2}
+        serving.live_proxies()
+        client.get(
+            "/background", params={"s": 0, "key": "told"}
+        )  # what it says comes after what was said before
+        serving.wait_for_log("background done told", since=known)
+        return any("neither read nor cancelled" in line for line in serving.logs()[known:])
+
+    assert told()
+    assert not told(read=1)
 
 
 def test_subrequests_are_counted(client: httpx.Client, upstream: Upstream) -> None:

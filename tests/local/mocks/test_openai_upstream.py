@@ -168,6 +168,7 @@ async def test_a_client_that_gives_up_is_counted(
         await asking
     await until(lambda: upstream.left_early == 1 and upstream.open_requests == 0)
     assert [request.left_early for request in upstream.requests] == [True]
+    assert upstream.received["/v1/chat/completions"] == 1
 
 
 async def test_an_answer_is_held_for_as_long_as_its_name_stands(
@@ -181,7 +182,6 @@ async def test_an_answer_is_held_for_as_long_as_its_name_stands(
     upstream.held.remove("this")
     assert (await held).status_code == 200
     assert not any(request.left_early for request in upstream.requests)
-    assert upstream.received["/v1/chat/completions"] == 1
 
 
 async def test_the_failure_rate_fails_that_share(client: httpx.AsyncClient) -> None:

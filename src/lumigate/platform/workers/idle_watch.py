@@ -25,6 +25,8 @@ class IdleWatch:
         self._ms = seconds * 1000
         self._now = js.Date.now
         self._since: float | None = None
+        self._timer: Any = None
+        self._proxy: Any = None
         self._set(self._ms)
 
     def begin(self) -> None:
@@ -42,7 +44,7 @@ class IdleWatch:
             self._proxy = None
 
     def _set(self, ms: float) -> None:
-        self._proxy: Any = create_once_callable(self._look)
+        self._proxy = create_once_callable(self._look)
         self._timer = js.setTimeout(self._proxy, ms)
 
     def _look(self, *_: Any) -> None:
