@@ -217,6 +217,7 @@ def _settings(environ: Mapping[str, str], arguments: argparse.Namespace) -> dict
     settings: dict[str, Any] = dict(environ)
     if arguments.otlp:
         settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = arguments.otlp
+        settings.setdefault("WIDE_EVENT_SINKS", "console,otlp")  # who looks there wants to see the requests
     for provider in map(str.upper, PROVIDER_BASE_URLS):
         if arguments.mock:
             settings.pop(f"{provider}_API_KEY", None)

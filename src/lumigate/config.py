@@ -74,7 +74,6 @@ class _Environment(Frozen):
     ENVIRONMENT: str = "development"
     WIDE_EVENT_SINKS: Annotated[tuple[Literal["console", "otlp"], ...], BeforeValidator(_some_of)] = (
         "console",
-        "otlp",
     )
     MODELS: Annotated[ModelTable, BeforeValidator(_json_if_text)]
     PROVIDERS: Annotated[

@@ -38,6 +38,7 @@ PATIENCE = 60.0
 
 SETTINGS: dict[str, Any] = {
     "ENVIRONMENT": "test",
+    "WIDE_EVENT_SINKS": "console,otlp",
     "MAX_BODY_BYTES": "200000",
     "OTEL_BSP_SCHEDULE_DELAY": "50",
     "METRICS_TOKEN": "blackbox-metrics",
