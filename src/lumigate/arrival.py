@@ -9,6 +9,7 @@ from opentelemetry.trace import SpanKind
 
 from lumigate.http.bounds import SHOWN_HEADER_CHARS, SHOWN_METHOD_CHARS, SHOWN_PATH_CHARS
 from lumigate.http.paths import shown_path
+from lumigate.http.room import BodyRoom
 from lumigate.http.types import Request
 from lumigate.instruments import Instruments
 from lumigate.ports import Clock, Entropy, Ports
@@ -34,6 +35,7 @@ class Arrivals:
         clock: Clock,
         entropy: Entropy,
         body_timeout_seconds: float,
+        max_bodies_bytes: int,
     ) -> None:
         self._telemetry = telemetry
         self._recorder = recorder
@@ -43,6 +45,7 @@ class Arrivals:
         self._clock = clock
         self._entropy = entropy
         self._body_timeout_seconds = body_timeout_seconds
+        self._room = BodyRoom(max_bodies_bytes)
 
     def open(self, request: Request, ports: Ports, route: str) -> Scope:
         """The scope of a request that has just come in. `route` is its template; empty if there is none.
@@ -69,6 +72,7 @@ class Arrivals:
             span=span,
             instruments=self._instruments,
             recorder=self._recorder,
+            room=self._room,
             body_timeout_seconds=self._body_timeout_seconds,
             facts=Facts(
                 request_id=request_id,

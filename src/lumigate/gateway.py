@@ -103,6 +103,7 @@ class Gateway:
             clock=clock,
             entropy=entropy,
             body_timeout_seconds=settings.http.body_timeout_seconds,
+            max_bodies_bytes=settings.http.max_bodies_bytes,
         )
         self._authenticator = Authenticator(settings.auth)
         self._rate_limiter = RateLimiter(

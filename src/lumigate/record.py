@@ -75,6 +75,7 @@ class RequestRecorder:
             return
         facts.finished = True
         self._in_progress.pop(facts.request_id, None)
+        scope.give_back_room()
         facts.status, facts.outcome, facts.error_code = status, outcome, error_code
         ended_ns = scope.clock.now_ns()
         duration_ns = max(0, ended_ns - facts.started_ns)

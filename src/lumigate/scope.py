@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from lumigate.auth.caller import Caller
 from lumigate.errors import CallerError, LumigateError
+from lumigate.http.room import BodyRoom
 from lumigate.http.types import Request
 from lumigate.instruments import Instruments
 from lumigate.ledger.settlement import Reservation
@@ -106,6 +107,9 @@ class Scope:
     instruments: Instruments
     facts: Facts
     recorder: Recorder
+    room: BodyRoom
+    """The isolate's, for all bodies together."""
+    room_taken: int = 0
     body_timeout_seconds: float = 60.0
     """How long the request may take to arrive whole."""
     open_call: OpenCall | None = None
@@ -132,6 +136,11 @@ class Scope:
         self.recorder.finish(self, self.ports, status, outcome, error_code)
         # Without this the request would hold itself until the garbage collector comes by, prompt and answer included.
         self.request.disconnect.unsubscribe(self.abort)
+
+    def give_back_room(self) -> None:
+        """The body is no longer needed. Plain numbers: a later request may do it for one that died."""
+        taken, self.room_taken = self.room_taken, 0
+        self.room.give_back(taken)
 
     def background[**P](
         self, work: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs

@@ -10,6 +10,7 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 
 from lumigate import catalog
+from lumigate.http.room import BodyRoom
 from lumigate.http.types import Disconnect, Request
 from lumigate.instruments import Instruments
 from lumigate.ports import (
@@ -111,5 +112,6 @@ def make_scope(
             tenant=tenant,
         ),
         recorder=recorder,
+        room=BodyRoom(1 << 24),
     )
     return ScopeUnderTest(scope=scope, ports=ports, observed=observed, recorder=recorder)

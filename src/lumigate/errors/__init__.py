@@ -21,6 +21,7 @@ from lumigate.errors.limits import (
     BudgetExceeded,
     CostCeilingExceeded,
     LimitsUnavailable,
+    NoRoomForBody,
     RateLimited,
     TokensLimited,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "LumigateError",
     "MethodNotAllowed",
     "MissingScope",
+    "NoRoomForBody",
     "NotConfigured",
     "PersonalDataRefused",
     "RateLimited",

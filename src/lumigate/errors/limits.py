@@ -73,6 +73,18 @@ class BudgetExceeded(CallerError):
         )
 
 
+class NoRoomForBody(LumigateError):
+    """Other requests of this isolate hold as much of its memory as bodies may take."""
+
+    status = 503
+    code = "no_room_for_body"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many large requests are in progress; try again shortly.", headers={"retry-after": "1"}
+        )
+
+
 class LimitsUnavailable(LumigateError):
     """A limit that must hold cannot be checked, and the deployment prefers refusing to guessing."""
 

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from lumigate import strict_json
-from lumigate.errors import BodyTooLarge, CallerError, InvalidJson, InvalidRequest, UnsupportedMediaType
+from lumigate.errors import (
+    BodyTooLarge,
+    CallerError,
+    InvalidJson,
+    InvalidRequest,
+    NoRoomForBody,
+    UnsupportedMediaType,
+)
 from lumigate.scope import Scope
 
 
@@ -30,12 +37,15 @@ class UnsupportedEncoding(UnsupportedMediaType):
 
 
 async def read_json_object(scope: Scope, limit_bytes: int) -> dict[str, Any]:
-    """The body as a JSON object. Raises `CallerError` for everything that is not one."""
+    """The body as a JSON object. Raises `CallerError` for everything that is not one, or `NoRoomForBody`."""
     return parse_json_object(await read_json_bytes(scope, limit_bytes))
 
 
 async def read_json_bytes(scope: Scope, limit_bytes: int) -> bytes:
-    """The body, unread, of a request that says it is JSON. Raises `CallerError`."""
+    """The body, unread, of a request that says it is JSON. Raises `CallerError`, or `NoRoomForBody`.
+
+    It takes room when it is there, not when it is announced: who announces much and sends little keeps nobody out.
+    """
     content_type = scope.headers.get("content-type", "application/json")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType
@@ -52,6 +62,11 @@ async def read_json_bytes(scope: Scope, limit_bytes: int) -> bytes:
     if body is None:
         raise BodyTooLarge(limit_bytes)
     scope.facts.request_bytes = len(body)
+    if not scope.facts.finished:  # else it has given back already
+        taken = scope.room.take(len(body))
+        if taken is None:
+            raise NoRoomForBody
+        scope.room_taken += taken
     return body
 
 

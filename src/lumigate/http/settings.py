@@ -46,6 +46,7 @@ class _Environment(BaseModel):
     MAX_HEADER_BYTES: Annotated[int, Field(ge=1024, le=PLATFORM_HEADER_BYTES)] = 32 * 1024
     MAX_HEADERS: Annotated[int, Field(ge=16, le=1000)] = 128
     BODY_TIMEOUT_SECONDS: Annotated[float, Field(ge=0.1, le=3600, allow_inf_nan=False)] = 60
+    MAX_BODIES_BYTES: Annotated[int, Field(gt=0)] = 16 * 1024 * 1024
     CORS_ORIGINS: Annotated[tuple[str, ...], BeforeValidator(split), AfterValidator(_origins)] = ()
     CORS_CREDENTIALS: bool = False
     CORS_MAX_AGE_SECONDS: Annotated[int, Field(ge=0, le=86_400)] = 600
@@ -63,6 +64,7 @@ class HttpSettings:
     max_header_bytes: int = 32 * 1024
     max_headers: int = 128
     body_timeout_seconds: float = 60
+    max_bodies_bytes: int = 16 * 1024 * 1024
     cors_origins: tuple[str, ...] = ()
     cors_credentials: bool = False
     cors_max_age_seconds: int = 600
