@@ -14,7 +14,7 @@ async def test_an_answer_never_waits_for_an_export() -> None:
     await rig.send()
     assert rig.ports.post.urls == []
     await rig.ports.background.run()
-    assert {url.rpartition("/")[2] for url in rig.ports.post.urls} == {"traces", "metrics", "logs"}
+    assert {url.rpartition("/")[2] for url in rig.ports.post.urls} == {"traces", "metrics"}
 
 
 async def test_an_isolate_serves_requests_side_by_side_without_mixing_them() -> None:
@@ -37,7 +37,7 @@ async def test_the_cron_run_beats_and_flushes() -> None:
     assert event["time"] == "2023-11-14T22:13:20.000Z"
     assert rig.observed.span("cron").attributes == {"lumigate.cron": "* * * * *"}
     assert rig.observed.total("lumigate.heartbeat") == 1
-    assert {url.rpartition("/")[2] for url in rig.ports.post.urls} == {"traces", "metrics", "logs"}
+    assert {url.rpartition("/")[2] for url in rig.ports.post.urls} == {"traces", "metrics"}
 
 
 async def test_a_console_or_collector_that_fails_does_not_fail_the_cron_run() -> None:
