@@ -81,6 +81,9 @@ def farewell(stats: LiveStats, runtime: EmbeddedRuntime, load: LoadGenerator | N
         f"Ended. {stats.snapshot().requests} requests; spans: {totals.kept} kept,"
         f" {totals.dropped} dropped, {totals.exported} exported."
     )
+    if totals.trouble:
+        endpoint = export_endpoint(runtime.settings)
+        print(f"Exports to {endpoint} failed ({totals.trouble}): {totals.waiting} spans are lost.")
     if load is not None:
         sent = ", ".join(f"{count} {name}" for name, count in sorted(load.counts.sent.items()))
         print(f"Sent: {sent or 'nothing'}.")

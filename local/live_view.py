@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from rich.text import Text
 from local.live_stats import LiveStats, Snapshot
 
 if TYPE_CHECKING:
-    from lumigate.telemetry import TelemetryStats
+    from lumigate.telemetry import QueueStats, TelemetryStats
 
 REFRESH_SECONDS = 0.5
 LINE_SECONDS = 5.0
@@ -31,6 +32,10 @@ class SpanTotals:
     sampled_out: int = 0
     dropped: int = 0
     exported: int = 0
+    waiting: int = 0
+    """To be exported."""
+    trouble: str = ""
+    """Why exports fail now; empty where they do not."""
 
 
 type Cell = tuple[str, str, str]
@@ -45,12 +50,19 @@ def span_totals(gateway: object) -> SpanTotals:
     if telemetry is None:
         return SpanTotals()
     stats: TelemetryStats = telemetry.stats()
+    queues = [queue for queue in stats.queues if queue.signal == "traces"]
     return SpanTotals(
         kept=stats.spans_kept,
         sampled_out=stats.spans_sampled_out,
         dropped=stats.spans_dropped,
         exported=stats.spans_exported,
+        waiting=sum(queue.items for queue in queues),
+        trouble=next((queue.last_error for queue in queues if _is_failing(queue)), ""),
     )
+
+
+def _is_failing(queue: QueueStats) -> bool:
+    return queue.exports_failed > 0 and (queue.exports_ok == 0 or queue.breaker != "closed")
 
 
 async def show_live(stats: LiveStats, totals: Totals, console: Console, *, exporting: bool) -> None:
@@ -87,7 +99,8 @@ def plain_line(snapshot: Snapshot, totals: SpanTotals) -> str:
         "spans_dropped": totals.dropped,
         "spans_exported": totals.exported,
     }
-    return " ".join(f"{name}={value}" for name, value in pairs.items())
+    line = " ".join(f"{name}={value}" for name, value in pairs.items())
+    return f"{line} export_fails={json.dumps(totals.trouble)}" if totals.trouble else line
 
 
 def render(snapshot: Snapshot, totals: SpanTotals, *, exporting: bool) -> Panel:
@@ -131,14 +144,21 @@ def render(snapshot: Snapshot, totals: SpanTotals, *, exporting: bool) -> Panel:
         ],
         "spans": [
             (f"{totals.kept:,}", "kept", ""),
-            (f"{totals.sampled_out:,}", "sampled", ""),
+            (f"{totals.sampled_out:,}", "sampled out", ""),
             (f"{totals.dropped:,}", "dropped", "bold red" if totals.dropped else ""),
             (f"{totals.exported:,}" if exporting else "-", "exported", ""),
         ],
     }
     for name, cells in rows.items():
         table.add_row(name, *(part for figure, unit, style in cells for part in (Text(figure, style), unit)))
-    return Panel(Group(table, *_failures(snapshot)), title="lumigate", title_align="left", border_style="dim")
+    return Panel(Group(table, *_trouble(totals), *_failures(snapshot)), title="lumigate", title_align="left", border_style="dim")
+
+
+def _trouble(totals: SpanTotals) -> list[Text]:
+    """Spans that nobody takes look like spans of a moment ago otherwise."""
+    if not totals.trouble:
+        return []
+    return [Text(f"\nexports fail: {totals.trouble}; {totals.waiting:,} spans wait", style="red")]
 
 
 def _failures(snapshot: Snapshot) -> list[Text]:

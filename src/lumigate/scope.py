@@ -136,6 +136,7 @@ class Scope:
         self.recorder.finish(self, self.ports, status, outcome, error_code)
         # Without this the request would hold itself until the garbage collector comes by, prompt and answer included.
         self.request.disconnect.unsubscribe(self.abort)
+        self.open_call = None  # a race, or the winner of one, knows its request
 
     def give_back_room(self) -> None:
         """The body is no longer needed. Plain numbers: a later request may do it for one that died."""

@@ -90,6 +90,8 @@ def test_tags_are_a_few_short_names() -> None:
         ({}, {"tools": [{"type": "web_search"}]}, "tools"),
         ({}, {"tools": [{"type": 5}]}, "tools"),
         ({}, {"web_search_options": {"user_location": None}}, "tools"),
+        ({}, {"web_search_options": {}}, "tools"),
+        ({}, {"web_search_options": None}, ""),
         ({}, {"plugins": [{"id": "web"}]}, "tools"),
         ({}, {"plugins": []}, ""),
         ({"tools": "always"}, {"plugins": [{"id": "web"}]}, ""),

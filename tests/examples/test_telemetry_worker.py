@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,69 +10,14 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from local import toolchain
 from local.bundle.imports import imports_of_file
-from tests.collector import Collector, attributes, running_collector
+from tests.collector import Collector, attributes
+from tests.examples.conftest import ROOT, block, worker
 from tests.pyodide.runner import PATIENCE_S, PyodideHost
 
-ROOT = toolchain.ROOT
-PAGE = (ROOT / "docs" / "adopting.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "examples" / "telemetry-worker" / "src" / "entry.py"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "00f067aa0ba902b7"
-
-
-def block(language: str) -> str:
-    """The first code block of the page in a language."""
-    found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    assert found is not None
-    return found[1]
-
-
-@pytest.fixture(scope="module")
-def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Worker's src/ with what the page's own commands copy, and nothing else."""
-    folder = tmp_path_factory.mktemp("yours")
-    commands = block("sh").replace("YOURS", str(folder))
-    subprocess.run(["bash", "-euc", commands], cwd=ROOT, check=True)  # noqa: S607 - the page's commands
-    for cache in folder.rglob("__pycache__"):
-        shutil.rmtree(cache)
-    return folder / "src"
-
-
-@pytest.fixture(scope="module")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The vendored packages without pydantic: the engine is said to need `opentelemetry-api` only."""
-    folder = tmp_path_factory.mktemp("vendored")
-    kept = re.compile(r"opentelemetry|typing_extensions|_?workers")
-    for path in toolchain.python_modules().iterdir():
-        if not kept.match(path.name):
-            continue
-        if path.is_dir():
-            shutil.copytree(path, folder / path.name)
-        else:
-            shutil.copyfile(path, folder / path.name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    with running_collector() as running:
-        yield running
-
-
-def worker(source: str, copied: Path, modules: Path, into: Path, **variables: str) -> PyodideHost:
-    """A host, not yet started, for an entry module over the copied files."""
-    src = into / "src"
-    shutil.copytree(copied, src)
-    (src / "entry.py").write_text(source, encoding="utf-8")
-    return PyodideHost(
-        node=toolchain.node(),
-        pyodide=toolchain.pyodide(),
-        modules=modules,
-        src=src,
-        vars={"OTEL_SERVICE_NAME": "greeter", "OTEL_BSP_SCHEDULE_DELAY": "20"} | variables,
-    )
 
 
 def bodies(collector: Collector) -> list[str]:
@@ -140,6 +82,7 @@ def test_the_page_lists_no_file_that_is_not_needed_and_all_that_are(copied: Path
         "abort",
         "clock",
         "environ",
+        "hang_up",
         "headers",
         "post",
         "secrets_store",

@@ -17,6 +17,7 @@ from lumigate.llm.call import ModelCall
 from lumigate.scope import Scope
 from tests.fakes import CHAT_BODY, STREAM, WITH_KEY, FakeAnswer, json_answer, stream_answer, whole_body
 from tests.gateway.rig import BEARER, STREAMED, with_upstream
+from tests.llm.dispatch.rig import ALPHA, BETA, good, make_rig, refusal
 
 OF_A_REQUEST = (Request, Scope, ModelCall)
 CUT = tuple(stream_answer(*STREAM[:2]) for _ in range(2))
@@ -59,4 +60,22 @@ async def test_a_request_that_has_ended_leaves_nothing_of_itself(
         assert response.status == status
         await rig.ports.background.run()
         del response
+    assert alive() == before
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [(good(), good(), 200), (refusal(503), good(), 200), (refusal(503), refusal(503), 502)],
+    ids=["won", "failed and won", "failed"],
+)
+async def test_a_race_that_is_over_leaves_nothing_of_its_request(
+    first: FakeAnswer, second: FakeAnswer, status: int
+) -> None:
+    rig = make_rig("alpha", "beta", HEDGE_AFTER_MS="1", RETRY_ATTEMPTS="1")
+    before = alive()
+    rig.ports.fetch.script(ALPHA, first)
+    rig.ports.fetch.script(BETA, second)
+    response = await rig.send()
+    assert response.status == status
+    await rig.ports.background.run()
     assert alive() == before

@@ -160,6 +160,23 @@ async def test_a_collector_that_never_answers_does_not_hold_up_the_end(tmp_path:
         assert await asyncio.to_thread(use, server.url) == 0
 
 
+async def test_a_collector_that_takes_nothing_is_told_with_what_was_lost(tmp_path: Path) -> None:
+    async def collector(request: WireRequest, exchange: Exchange) -> None:
+        exchange.respond(503, b"{}")
+
+    def use(url: str) -> str:
+        with dev(tmp_path, "--ephemeral", "--latency-ms", "0", "--otlp", url) as running:
+            subprocess.check_output(running.line("curl "), shell=True, timeout=WAIT_SECONDS)  # noqa: S602
+            code, out, err = running.stop()
+        assert (code, err) == (0, "")
+        return out
+
+    async with WireServer(collector) as server:
+        out = await asyncio.to_thread(use, server.url)
+        kept = next(line for line in out.splitlines() if line.startswith("Ended.")).split()[4]
+        assert f"Exports to {server.url} failed (HTTP 503): {kept} spans are lost." in out
+
+
 def test_a_taken_port_is_said_and_what_to_do(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]

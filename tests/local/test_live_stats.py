@@ -95,6 +95,16 @@ def test_the_plain_line_has_fixed_names_and_no_colour() -> None:
     assert "\x1b" not in line
 
 
+def test_exports_that_fail_are_told_in_either_form_and_those_that_do_not_are_not() -> None:
+    snapshot = LiveStats(Ticking()).snapshot()
+    failing = SpanTotals(kept=1500, waiting=1500, trouble="no answer: connection")
+    assert plain_line(snapshot, failing).endswith('spans_exported=0 export_fails="no answer: connection"')
+    for totals, told in ((failing, True), (SpanTotals(kept=1500, waiting=3, exported=1497), False)):
+        console = Console(width=80, file=io.StringIO(), record=True)
+        console.print(render(snapshot, totals, exporting=True))
+        assert ("exports fail: no answer: connection; 1,500 spans wait" in console.export_text()) is told
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_table_fits_the_terminal(width: int) -> None:
     stats = LiveStats(Ticking())

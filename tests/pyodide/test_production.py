@@ -236,8 +236,9 @@ import asyncio
 import js
 from workers import Response as WorkersResponse, WorkerEntrypoint
 
-from lumigate.http.types import Disconnect, Response
-from lumigate.platform.workers.http import HangUp, write_response
+from lumigate.http.types import Response
+from lumigate.platform.workers.hang_up import HangUp
+from lumigate.platform.workers.http import write_response
 
 
 class Default(WorkerEntrypoint):
@@ -251,7 +252,7 @@ class Default(WorkerEntrypoint):
             js.console.log("other work is done")
 
         self.ctx.waitUntil(work())
-        hang_up = HangUp(request.js_object, Disconnect(), self.ctx)
+        hang_up = HangUp(request.js_object, self.ctx)
         return WorkersResponse(write_response(Response(status=200, headers={}, body=body()), self.ctx, hang_up))
 """
 

@@ -15,7 +15,17 @@ from local.bundle.imports import imports_of_file
 from local.toolchain import ROOT
 
 SRC = ROOT / "src"
-ADAPTER = ("abort", "clock", "environ", "headers", "post", "secrets_store", "telemetry", "timeout")
+ADAPTER = (
+    "abort",
+    "clock",
+    "environ",
+    "hang_up",
+    "headers",
+    "post",
+    "secrets_store",
+    "telemetry",
+    "timeout",
+)
 """The modules of `lumigate.platform.workers` that docs/adopting.md tells to copy."""
 
 

@@ -80,6 +80,8 @@ class SessionStream:
         return _event({"type": "message", **content}) + _DONE
 
     def _pass_on(self, event: bytes) -> bytes:
+        if self._failed:  # the error was the last of it
+            return b""
         try:
             document = None if event_data(event).strip() == b"[DONE]" else event_document(event)
         except BadAnswer as error:

@@ -83,7 +83,8 @@ def _uncacheable(rules: CacheRules, chat: ChatRequest) -> str:
     if chat.stream and not rules.streams:
         return "stream"
     body = _as_it_came(chat)
-    if rules.tools != "always" and any(body.get(name) for name in _RUN_THERE):
+    # An empty object is a wish as well: OpenAI's own example of a search with the usual options.
+    if rules.tools != "always" and any(body.get(name) not in (None, []) for name in _RUN_THERE):
         return "tools"
     if rules.tools == "always" or not (tools := body.get("tools")):
         return ""

@@ -47,8 +47,9 @@ async def test_a_refusal_that_is_streamed_is_an_answer(rig: Rig) -> None:
         [event(chunk("half")), b"data: {"],
         [event(chunk("half")), event({"error": {"message": "overloaded"}})],
         [event(chunk("half")), ConnectionError()],
+        [event(chunk("half")), b"data: {oops\n\n", event(chunk("more")), DONE_EVENT],
     ],
-    ids=["cut", "failed", "broken"],
+    ids=["cut", "failed", "broken", "unreadable"],
 )
 async def test_a_stream_that_fails_has_never_been(rig: Rig, pieces: list[Any]) -> None:
     rig.ports.fetch.script(UPSTREAM_URL, stream_answer(*pieces))

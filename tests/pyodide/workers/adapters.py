@@ -13,7 +13,7 @@ from workers import Response
 
 from lumigate.http.types import Disconnect
 from lumigate.platform.workers.fetch import fetch
-from lumigate.platform.workers.http import HangUp
+from lumigate.platform.workers.hang_up import HangUp
 from lumigate.platform.workers.post import post
 
 
@@ -43,7 +43,7 @@ class Default(Routed):
         """A request whose signal has fired before anything listens to it."""
         disconnect, told = Disconnect(), []
         raw = js_object({"signal": js.AbortSignal.abort(js.Error.new("gone"))})
-        hang_up = HangUp(raw, disconnect, self.ctx)
+        hang_up = HangUp(raw, self.ctx, disconnect.fire)
         disconnect.subscribe(lambda: told.append("told"))
         hang_up.close()
         return Response(" ".join(told))

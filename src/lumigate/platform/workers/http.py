@@ -1,10 +1,4 @@
-"""Requests in and responses out of a Worker.
-
-A hang-up is learnt from the request's own `signal` (compatibility flag `enable_request_signal`) and from nothing else:
-a pump whose client has left never wakes again, so whatever it meant to report must be reported by the listener. And
-what waits for a promise that never settles is kept for good, with all that it has in hand, because Pyodide lets go of
-an awaiter only when the promise calls it: so the listener also cancels the task that serves the request.
-"""
+"""Requests in and responses out of a Worker."""
 
 from __future__ import annotations
 
@@ -15,9 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import js
-from pyodide.ffi import JsException, create_once_callable, to_js
+from pyodide.ffi import JsException, to_js
 
 from lumigate.http.types import Disconnect, Request, Response
+from lumigate.platform.workers.hang_up import HangUp
 from lumigate.platform.workers.headers import read_headers
 
 NULL_BODY_STATUSES = frozenset({101, 204, 205, 304})
@@ -70,56 +65,6 @@ async def _read_body(raw: Any, headers: dict[str, str], limit_bytes: int) -> byt
         if len(parts) > limit_bytes:
             await reader.cancel()
             return None
-
-
-class HangUp:
-    """Fires `disconnect` when the client leaves, and cancels what works for it; that is whoever makes one of these.
-
-    `close` must be called once the answer is out.
-    """
-
-    def __init__(self, raw: Any, disconnect: Disconnect, ctx: Any) -> None:
-        self._disconnect = disconnect
-        self._ctx = ctx
-        self._task = asyncio.current_task()
-        self._signal = raw.signal
-        self._listener: Any = None
-        if not self._signal:
-            return
-        if self._signal.aborted:  # it left before there was anybody to tell
-            disconnect.fire()
-            return
-        self._listener = create_once_callable(self._fire)
-        self._signal.addEventListener("abort", self._listener)
-
-    @property
-    def fired(self) -> bool:
-        return self._disconnect.fired
-
-    def take_over(self) -> None:
-        """From now on the task that runs now is what works for the client. Raises `CancelledError` if it has left."""
-        self._task = asyncio.current_task()
-        if self.fired:
-            raise asyncio.CancelledError
-
-    def _fire(self, *_event: Any) -> None:
-        self._listener = None  # a once-callable destroys itself when called
-        self._disconnect.fire()
-        if self._task is not None:
-            self._task.cancel()
-            # Unwinding takes turns of the loop, which there are only as long as something is waited for.
-            self._ctx.waitUntil(_end_of(self._task))
-
-    def close(self) -> None:
-        self._task = None
-        if self._listener is not None:
-            self._signal.removeEventListener("abort", self._listener)
-            self._listener.destroy()
-            self._listener = None
-
-
-async def _end_of(task: asyncio.Task[Any]) -> None:
-    await asyncio.wait([task])
 
 
 def write_response(response: Response, ctx: Any, hang_up: HangUp) -> Any:

@@ -22,7 +22,8 @@ from lumigate.gateway import Gateway
 from lumigate.http.security import BASE_HEADERS
 from lumigate.http.types import Disconnect
 from lumigate.platform.workers.environ import read_settings, renew_secrets
-from lumigate.platform.workers.http import HangUp, read_request, write_response
+from lumigate.platform.workers.hang_up import HangUp
+from lumigate.platform.workers.http import read_request, write_response
 from lumigate.platform.workers.ledger import LedgerObject
 from lumigate.platform.workers.ports import CLOCK, ENTROPY, WorkersPorts
 from lumigate.platform.workers.secrets_store import SECRETS
@@ -107,7 +108,7 @@ async def serve(raw: Any, env: Any, ctx: Any) -> Any:
             headers={"content-type": "application/json", "cache-control": "no-store", **BASE_HEADERS},
         )
     disconnect = Disconnect()
-    hang_up = HangUp(raw, disconnect, ctx)
+    hang_up = HangUp(raw, ctx, disconnect.fire)
     try:
         response = await gateway.handle(read_request(raw, disconnect), ports)
     except BaseException as error:

@@ -15,12 +15,16 @@ exception and raises it again, and hands the export to `ctx.waitUntil` when the 
 standard `OTEL_*` vars of the Worker, read by the first request, since there are none while modules are imported; one
 that is malformed turns telemetry off and is said on the console: a guest does not take its host down.
 
-This module, `abort`, `clock`, `environ`, `headers`, `post`, `secrets_store` and `timeout` beside it and the package
-`lumigate.telemetry` are all it takes.
+Where the Worker has the compatibility flag `enable_request_signal`, the handler of a client that hangs up is cancelled
+and told as `client_abort`. Without it there is nobody to notice, and what the handler waited for is kept for good.
+
+This module, `abort`, `clock`, `environ`, `hang_up`, `headers`, `post`, `secrets_store` and `timeout` beside it and the
+package `lumigate.telemetry` are all it takes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -30,9 +34,11 @@ from urllib.parse import urlsplit
 import js
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import SpanKind, StatusCode
+from workers import Response
 
 from lumigate.platform.workers.clock import WorkersClock, WorkersEntropy
 from lumigate.platform.workers.environ import of_telemetry, read_environ, read_settings, renew_secrets
+from lumigate.platform.workers.hang_up import HangUp
 from lumigate.platform.workers.headers import read_headers
 from lumigate.platform.workers.post import post
 from lumigate.platform.workers.secrets_store import SECRETS
@@ -43,6 +49,9 @@ type Handler = Callable[..., Awaitable[Any]]
 
 _OTHER_METHOD = "_OTHER"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+
+_LEFT: Mapping[str, Any] = {"http.response.status_code": 499, "error.type": "client_abort"}
+"""How a request is told whose client left before its answer, as the gateway tells it."""
 
 _NONE = -1
 """No revision of secrets: they have not been looked at."""
@@ -55,7 +64,7 @@ REQUEST_DURATION = Metric(
     attributes=(
         Attribute(key="http.request.method", description="The method.", values=_METHODS | {_OTHER_METHOD}),
         Attribute(key="http.response.status_code", description="The status of the answer.", type=int),
-        Attribute(key="error.type", description="The class of an exception that the handler raised."),
+        Attribute(key="error.type", description="The class of what the handler raised, or `client_abort`."),
     ),
     buckets=(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
 )
@@ -146,6 +155,17 @@ class WorkerTelemetry:
 
         @functools.wraps(fetch)
         async def instrumented(entrypoint: Any, request: Any, *rest: Any) -> Any:
+            hang_up = HangUp(getattr(request, "js_object", request), entrypoint.ctx)
+            try:
+                return await serve(hang_up, entrypoint, request, rest)
+            except asyncio.CancelledError:
+                if not hang_up.fired:
+                    raise
+                return Response(None, status=499)  # read by nobody
+            finally:
+                hang_up.close()
+
+        async def serve(hang_up: HangUp, entrypoint: Any, request: Any, rest: tuple[Any, ...]) -> Any:
             host = Host(post=post, background=entrypoint.ctx.waitUntil)
             if self._revision != SECRETS.revision:
                 await self._open(host)
@@ -153,14 +173,20 @@ class WorkerTelemetry:
                 host.background(renew_secrets(of_telemetry))
             engine = self.engine
             try:
-                return await self._answer(engine, fetch, entrypoint, request, rest)
+                return await self._answer(engine, hang_up, fetch, entrypoint, request, rest)
             finally:
                 engine.after_request(host)
 
         return instrumented
 
     async def _answer(
-        self, engine: Telemetry, fetch: Handler, entrypoint: Any, request: Any, rest: tuple[Any, ...]
+        self,
+        engine: Telemetry,
+        hang_up: HangUp,
+        fetch: Handler,
+        entrypoint: Any,
+        request: Any,
+        rest: tuple[Any, ...],
     ) -> Any:
         raw = getattr(request, "js_object", request)
         method = raw.method if raw.method in _METHODS else _OTHER_METHOD
@@ -174,7 +200,14 @@ class WorkerTelemetry:
                 kind=SpanKind.SERVER,
                 attributes={"http.request.method": method, "url.path": urlsplit(raw.url).path},
             ) as span:
-                response = await fetch(entrypoint, request, *rest)
+                try:
+                    hang_up.take_over()
+                    response = await fetch(entrypoint, request, *rest)
+                except asyncio.CancelledError:
+                    if hang_up.fired:
+                        measured |= _LEFT
+                        span.set_attributes(_LEFT)
+                    raise
                 status = getattr(response, "status", 200)
                 status = (
                     status if isinstance(status, int) else 200
@@ -185,7 +218,7 @@ class WorkerTelemetry:
                     span.set_status(StatusCode.ERROR)
                 return response
         except BaseException as error:
-            measured["error.type"] = type(error).__name__
+            measured.setdefault("error.type", type(error).__name__)
             raise
         finally:
             seconds = max(0, self._clock.now_ns() - began_ns) / 1e9
