@@ -32,6 +32,8 @@ class Condition:
     attribute: Attribute
     values: tuple[str, ...]
     negated: bool = False
+    pattern: str = ""
+    """In place of values, where they are not all known here."""
 
     def __post_init__(self) -> None:
         known = self.attribute.values
@@ -46,6 +48,10 @@ def where(attribute: Attribute, *values: str) -> Condition:
 
 def unless(attribute: Attribute, *values: str) -> Condition:
     return Condition(attribute=attribute, values=values, negated=True)
+
+
+def between_400_and_499(status: Attribute) -> Condition:
+    return Condition(attribute=status, values=(), pattern="4..")
 
 
 def attribute_of(metric: Metric, key: str) -> Attribute:
@@ -181,6 +187,8 @@ def _by(attributes: tuple[Attribute, ...]) -> str:
 
 def _matcher(condition: Condition) -> str:
     label = prometheus_label(condition.attribute.key)
+    if condition.pattern:
+        return f'{label}=~"{condition.pattern}"'
     if len(condition.values) == 1:
         return f'{label}{"!=" if condition.negated else "="}"{_escaped(condition.values[0])}"'
     # of the characters a value may have, these mean something to RE2 outside brackets

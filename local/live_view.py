@@ -151,7 +151,12 @@ def render(snapshot: Snapshot, totals: SpanTotals, *, exporting: bool) -> Panel:
     }
     for name, cells in rows.items():
         table.add_row(name, *(part for figure, unit, style in cells for part in (Text(figure, style), unit)))
-    return Panel(Group(table, *_trouble(totals), *_failures(snapshot)), title="lumigate", title_align="left", border_style="dim")
+    return Panel(
+        Group(table, *_trouble(totals), *_failures(snapshot)),
+        title="lumigate",
+        title_align="left",
+        border_style="dim",
+    )
 
 
 def _trouble(totals: SpanTotals) -> list[Text]:

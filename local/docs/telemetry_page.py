@@ -97,8 +97,8 @@ def _wide_event(fields: Iterable[EventField]) -> str:
     rows = ((f"`{it.name}`", _TYPES[it.type], it.unit, it.description) for it in fields)
     table = _table(("field", "type", "unit", "what"), rows)
     return (
-        "## The wide event\n\nOne line of JSON a request, on the console, and over OTLP a [log record](#log-events), "
-        f"each on or off by `WIDE_EVENT_SINKS`.\n\n{table}"
+        "## The wide event\n\nOne a request: a line of JSON on the console, or a [log record](#log-events) over OTLP, "
+        f"or both, as `WIDE_EVENT_SINKS` says.\n\n{table}"
     )
 
 

@@ -50,3 +50,11 @@ def test_marks_that_count_for_nothing_do_not_pile_up() -> None:
     for number in range(5000):
         flights.take(f"{number}", Working(finished=True), 0)
     assert len(flights) <= 512
+
+
+def test_only_work_in_progress_is_told_as_under_way() -> None:
+    flights, failed = Flights(10), Working()
+    for key, owner, at_ns in (("failed", failed, 5), ("died", Working(), 0), ("works", Working(), 5)):
+        assert flights.take(key, owner, at_ns)
+    failed.finished = True
+    assert flights.under_way(10 * SECOND) == 1

@@ -213,6 +213,14 @@ def test_the_hit_rate_is_judged_by_what_is_promised(generated: dict[str, Any]) -
     ]
 
 
+def test_every_status_of_a_refusal_is_among_the_refusals(generated: dict[str, Any]) -> None:
+    """Those of errors that the dashboards never import, too."""
+    (panel,) = [p for p in panels(generated["access.json"]) if p["title"] == "Refusals by code"]
+    (pattern,) = re.findall(r'http_response_status_code=~"([^"]*)"', panel["targets"][0]["expr"])
+    told = {status for status in range(100, 600) if re.fullmatch(pattern, str(status))}
+    assert told == set(range(400, 500))
+
+
 def test_a_telemetry_that_stopped_long_ago_is_told_by_its_panels(
     generated: dict[str, Any], tmp_path: Path
 ) -> None:

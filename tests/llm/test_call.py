@@ -60,6 +60,7 @@ FAILURES: dict[str, tuple[FakeAnswer | Exception, int, str]] = {
     "another document": (json_answer({"object": "list"}), 502, "upstream_bad_answer"),
     "nested deeply": (FakeAnswer(200, {}, [b"[" * 9000]), 502, "upstream_bad_answer"),
     "too large": (FakeAnswer(200, {}, [b"x" * 600] * 20), 502, "upstream_bad_answer"),
+    "a failure under a 200": (refusal(200), 502, "upstream_failed"),
     "500": (refusal(500), 502, "upstream_failed"),
     "500 in html": (html(500), 502, "upstream_failed"),
     "503": (refusal(503), 502, "upstream_failed"),

@@ -160,6 +160,7 @@ async def test_a_collector_that_never_answers_does_not_hold_up_the_end(tmp_path:
         assert await asyncio.to_thread(use, server.url) == 0
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 async def test_a_collector_that_takes_nothing_is_told_with_what_was_lost(tmp_path: Path) -> None:
     async def collector(request: WireRequest, exchange: Exchange) -> None:
         exchange.respond(503, b"{}")

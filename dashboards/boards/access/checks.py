@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dashboards import palette
-from dashboards.boards.access.queries import REFUSALS, Q
+from dashboards.boards.access.queries import Q
 from dashboards.boards.limits import Limits
 from dashboards.boards.onward import TO_EXPLORE, TO_POINTS
 from dashboards.panels import Sized, lines, states, table
-from dashboards.promql import legend, unless, where
+from dashboards.promql import between_400_and_499, legend, unless, where
 from dashboards.targets import at_the_end, prom
 from lumigate.catalog import (
     AUTH_CHECKS,
@@ -80,7 +80,7 @@ def checks(limits: Limits) -> list[Sized]:
                 + Q.grown(
                     REQUEST_DURATION,
                     unless(ERROR_TYPE, ""),
-                    where(HTTP_STATUS, *REFUSALS),
+                    between_400_and_499(HTTP_STATUS),
                     by=(ERROR_TYPE, HTTP_STATUS),
                     part="_count",
                 )

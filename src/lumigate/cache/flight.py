@@ -28,7 +28,11 @@ class Flights:
         self._marks: dict[str, tuple[int, Owner]] = {}
 
     def __len__(self) -> int:
+        """Those that do not count any more included: they are taken away when there are many."""
         return len(self._marks)
+
+    def under_way(self, now_ns: int) -> int:
+        return sum(self._counts(mark, now_ns) for mark in self._marks.values())
 
     def is_under_way(self, key: str, now_ns: int) -> bool:
         mark = self._marks.get(key)

@@ -103,7 +103,7 @@ class Purger:
                 "capacity_bytes": cache.memory.capacity_bytes,
             },
             "refusals": len(cache.refusals),
-            "under_way": len(cache.flights),
+            "under_way": cache.flights.under_way(now_ns),
             "purge_marks": cache.marks.count(),
             "breakers": {tier.name: tier.breaker.state(now_ns) for tier in cache.lower},
         }

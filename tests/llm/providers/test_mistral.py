@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from lumigate.errors import UnsupportedByProvider
+from lumigate.llm.provider import Answer
 from lumigate.llm.providers.mistral import MistralProvider
 from tests.llm.conversation import MESSAGES, TOOLS
 from tests.llm.recorded import build, recorded, sent
@@ -45,3 +46,10 @@ def test_the_field_that_they_found_wrong_is_named() -> None:
         "Extra inputs are not permitted",
         "stream_options",
     )
+
+
+def test_a_failure_under_a_200_is_one_whatever_it_holds() -> None:
+    answer = Answer(created=1)
+    body = b'{"error":{"content":[{"type":"text"}]}}'
+    assert PROVIDER.read_answer(body, answer) == body
+    assert answer.failed

@@ -70,7 +70,7 @@ class MistralProvider(OpenAIProvider):
         if not _CHUNKED.search(body):
             return body
         document: dict[str, Any] = json.loads(body)  # it has just been read
-        for choice in map(mapping, document["choices"]):
+        for choice in map(mapping, sequence(document.get("choices"))):
             _plain(choice, "message")
         return encode(document)
 

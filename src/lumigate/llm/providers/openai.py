@@ -70,9 +70,9 @@ class OpenAIProvider:
         document = strict_json.load_object(body)
         if document is None:
             raise BadAnswer("it is not a JSON object")
-        if not sequence(document.get("choices")):
-            raise BadAnswer("it has no choices")
         self.learn(document, answer)
+        if not answer.failed and not sequence(document.get("choices")):
+            raise BadAnswer("it has no choices")
         return body
 
     def reader(self, answer: Answer, *, strip_usage: bool) -> EventReader:
