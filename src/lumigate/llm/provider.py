@@ -143,6 +143,24 @@ BOOKKEEPING = frozenset(
 """Parameters about OpenAI's records of the caller, not about the answer: they end here where there is no like."""
 
 
+USUAL = frozenset(
+    {
+        *(
+            "model",
+            "messages",
+            "max_tokens",
+            "max_completion_tokens",
+            "temperature",
+            "top_p",
+            "stop",
+            "stream",
+        ),
+        *("tools", "tool_choice", "response_format", "reasoning_effort"),
+    }
+)
+"""The parameters of a chat that every provider with a shape of its own honours."""
+
+
 def refuse_unknown(access: ProviderAccess, body: Mapping[str, Any], known: frozenset[str]) -> None:
     """Raise `UnsupportedByProvider` for the first parameter that a provider would not honour."""
     for name, value in body.items():

@@ -26,36 +26,13 @@ from lumigate.llm.parts import (
     stops_of,
     tool_calls_of,
 )
-from lumigate.llm.provider import mapping, refuse_unknown, sequence, text
+from lumigate.llm.provider import USUAL, mapping, refuse_unknown, sequence, text
 from lumigate.llm.providers.anthropic_thinking import budget_of, think
 
 DEFAULT_MAX_TOKENS = 4096
 """The API demands a cap; this one stands where the caller set none."""
 _TOOL_CHOICE = {"auto": "auto", "required": "any", "none": "none"}
-_KNOWN = frozenset(
-    {
-        *(
-            "model",
-            "messages",
-            "max_tokens",
-            "max_completion_tokens",
-            "temperature",
-            "top_p",
-            "top_k",
-            "stop",
-        ),
-        *(
-            "stream",
-            "tools",
-            "tool_choice",
-            "parallel_tool_calls",
-            "response_format",
-            "reasoning_effort",
-            "thinking",
-        ),
-        "service_tier",
-    }
-)
+_KNOWN = USUAL | {"top_k", "parallel_tool_calls", "thinking", "service_tier"}
 
 
 def messages_request(access: ProviderAccess, route: ModelRoute, chat: ChatRequest) -> dict[str, Any]:

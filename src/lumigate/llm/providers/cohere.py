@@ -27,6 +27,7 @@ from lumigate.llm.parts import (
 )
 from lumigate.llm.provider import (
     MAX_MESSAGE_CHARS,
+    USUAL,
     Answer,
     BadAnswer,
     Call,
@@ -41,22 +42,7 @@ from lumigate.llm.providers.openai import bearer, json_headers
 from lumigate.llm.vectors import embeddings_document, texts_of
 
 _THINKING_TOKENS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384}
-_KNOWN = frozenset(
-    {
-        *(
-            "model",
-            "messages",
-            "max_tokens",
-            "max_completion_tokens",
-            "temperature",
-            "top_p",
-            "top_k",
-            "stop",
-        ),
-        *("seed", "presence_penalty", "frequency_penalty", "logprobs", "stream", "tools", "tool_choice"),
-        *("response_format", "reasoning_effort"),
-    }
-)
+_KNOWN = USUAL | {"top_k", "seed", "presence_penalty", "frequency_penalty", "logprobs"}
 _MAX_STOPS = 5
 
 

@@ -29,30 +29,14 @@ from lumigate.llm.parts import (
     text_of,
     tool_calls_of,
 )
-from lumigate.llm.provider import mapping, refuse_unknown, sequence, text
+from lumigate.llm.provider import USUAL, mapping, refuse_unknown, sequence, text
 from lumigate.llm.providers.google_answers import MADE_UP_ID
 
 _NO_SIGNATURE = "skip_thought_signature_validator"
 """What stands for the signature of a thought where there is none: https://ai.google.dev/gemini-api/docs/thought-signatures"""
 # The budgets of Google's own OpenAI-compatible API; from Gemini 3 on the levels are taken as they are.
 _THINKING_TOKENS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-_KNOWN = frozenset(
-    {
-        *(
-            "model",
-            "messages",
-            "max_tokens",
-            "max_completion_tokens",
-            "temperature",
-            "top_p",
-            "top_k",
-            "n",
-            "stop",
-        ),
-        *("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "stream", "tools"),
-        *("tool_choice", "response_format", "reasoning_effort"),
-    }
-)
+_KNOWN = USUAL | {"top_k", "n", "seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"}
 
 
 def generate_request(access: ProviderAccess, route: ModelRoute, chat: ChatRequest) -> dict[str, Any]:

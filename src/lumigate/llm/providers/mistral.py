@@ -20,27 +20,21 @@ from lumigate.http.sse import event_data, split_events
 from lumigate.llm.canonical import encode
 from lumigate.llm.chat import ChatRequest
 from lumigate.llm.parts import text_of
-from lumigate.llm.provider import Answer, EventReader, mapping, refuse_unknown, sequence, text
+from lumigate.llm.provider import USUAL, Answer, EventReader, mapping, refuse_unknown, sequence, text
 from lumigate.llm.providers.openai import OpenAIProvider, OpenAIReader
 
 _RENAMED = {"max_completion_tokens": "max_tokens", "seed": "random_seed"}
-_KNOWN = frozenset(
-    {
-        *(
-            "model",
-            "messages",
-            "max_tokens",
-            "max_completion_tokens",
-            "temperature",
-            "top_p",
-            "n",
-            "stop",
-            "seed",
-        ),
-        *("presence_penalty", "frequency_penalty", "stream", "tools", "tool_choice", "parallel_tool_calls"),
-        *("response_format", "prediction", "prompt_mode", "safe_prompt", "random_seed", "reasoning_effort"),
-    }
-)
+_KNOWN = USUAL | {
+    "n",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "parallel_tool_calls",
+    "prediction",
+    "prompt_mode",
+    "safe_prompt",
+    "random_seed",
+}
 _OWN_ID = re.compile(r"[A-Za-z0-9]{9}")
 _FINISH = {"model_length": "length"}
 _CHUNKED = re.compile(rb'"content"\s*:\s*\[|"model_length"')
