@@ -48,17 +48,10 @@ class BrokenIsolate:
     async def run_cron(self, cron: str, env: Any, ctx: Any) -> None:
         await self._report(env, ctx)
 
-    def open_shard(self, ctx: Any) -> Any:
+    def _raise(self, _ctx: Any) -> Any:
         raise ImportError(f"a module is missing: {self.module}", name=self.module)
 
-    def open_ledger(self, ctx: Any) -> Any:
-        raise ImportError(f"a module is missing: {self.module}", name=self.module)
-
-    def open_session(self, ctx: Any) -> Any:
-        raise ImportError(f"a module is missing: {self.module}", name=self.module)
-
-    def open_session_index(self, ctx: Any) -> Any:
-        raise ImportError(f"a module is missing: {self.module}", name=self.module)
+    open_shard = open_ledger = open_session = open_session_index = _raise
 
     async def _report(self, env: Any, ctx: Any) -> str:
         trace_id = os.urandom(16).hex()
